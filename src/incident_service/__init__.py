@@ -1,0 +1,1 @@
+"""The paging core behind Prometheus Alertmanager."""

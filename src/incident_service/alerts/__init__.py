@@ -1,0 +1,1 @@
+"""Ingest: what senders say, folded into incidents."""

@@ -1,0 +1,6 @@
+"""HTTP of alerts."""
+
+from fastapi import APIRouter
+
+router = APIRouter()
+CONFLICTS: dict[str, str] = {}

@@ -1,0 +1,71 @@
+"""Table: alerts, one row an episode."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from incident_service.catalog.priority import Priority
+from incident_service.core.db import Base, ClosedText, one_of
+
+
+class AlertStatus(StrEnum):
+    """What the sender last said of the episode."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+class Alert(Base):
+    """One episode of an alert: from its start until its end.
+
+    `starts_at` and `ends_at` are the sender's; the other instants are ours. `fired_at` is NULL
+    when only a resolve was seen. A resolved episode with `refire_at` fires again at that instant
+    unless another resolve comes first.
+    """
+
+    __tablename__ = "alerts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    incident_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("incidents.id", ondelete="SET NULL"), index=True
+    )
+    integration_id: Mapped[UUID] = mapped_column(ForeignKey("integrations.id"))
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("services.id"))
+    fingerprint: Mapped[str] = mapped_column(comment="the sender's")
+    incident_fingerprint: Mapped[str] = mapped_column(comment="the incident's key it folds under")
+    status: Mapped[AlertStatus] = mapped_column(ClosedText(AlertStatus))
+    starts_at: Mapped[datetime]
+    starts_at_estimated: Mapped[bool]
+    ends_at: Mapped[datetime | None]
+    labels: Mapped[dict[str, str]] = mapped_column(JSONB)
+    annotations: Mapped[dict[str, str]] = mapped_column(JSONB)
+    title: Mapped[str]
+    severity: Mapped[str | None] = mapped_column(comment="the sender's text")
+    priority: Mapped[Priority] = mapped_column(ClosedText(Priority))
+    generator_url: Mapped[str]
+    received_count: Mapped[int]
+    first_received_at: Mapped[datetime]
+    last_received_at: Mapped[datetime]
+    fired_at: Mapped[datetime | None]
+    resolved_at: Mapped[datetime | None] = mapped_column(comment="when its end was stored")
+    refire_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("uq_alerts_episode", "integration_id", "fingerprint", "starts_at", unique=True),
+        Index(
+            "uq_alerts_firing",
+            "integration_id",
+            "fingerprint",
+            unique=True,
+            postgresql_where=text("status = 'firing'"),
+        ),
+        Index("ix_alerts_refire", "refire_at", postgresql_where=text("refire_at IS NOT NULL")),
+        one_of("status", AlertStatus),
+        one_of("priority", Priority),
+        CheckConstraint("refire_at IS NULL OR status = 'resolved'", name="refire_when_resolved"),
+        {"postgresql_with": {"fillfactor": "80"}},
+    )

@@ -1,0 +1,1 @@
+"""What every domain stands on: transactions, queue, clock, errors, HTTP edge."""

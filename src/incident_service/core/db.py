@@ -1,0 +1,198 @@
+"""The database session and the one transaction every request and job runs in."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import CheckConstraint, DateTime, Dialect, MetaData, Text, TypeDecorator, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.orm import DeclarativeBase
+
+from incident_service.core.clock import Clock
+from incident_service.core.queue import Job, Queue, QueueDown
+
+log = structlog.get_logger()
+Sessions = async_sessionmaker[AsyncSession]
+Result = TypeVar("Result")
+
+RETRYABLE_SQLSTATES = {
+    "40001",  # serialization failure
+    "40P01",  # deadlock: the lock order makes it rare, not impossible
+}
+ATTEMPTS = 4
+
+# A request that waits longer than this for a statement or a lock helps nobody; Alertmanager's own
+# patience is 10 s by default.
+SERVER_SETTINGS = {
+    "application_name": "incident-service",
+    "statement_timeout": "8000",
+    "lock_timeout": "6000",
+    "idle_in_transaction_session_timeout": "15000",
+    "timezone": "UTC",
+}
+
+
+class Base(DeclarativeBase):
+    """Base of every table; the naming convention keeps migrations reproducible."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - read by SQLAlchemy as a class attribute
+        datetime: DateTime(timezone=True),
+        str: Text(),
+    }
+
+
+class ClosedText(TypeDecorator[Any]):
+    """A closed set of values, stored as text; `one_of` adds the CHECK that holds it."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, members: type[StrEnum]) -> None:
+        super().__init__()
+        self.members = members
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401, ARG002
+        """Store the member's value."""
+        return None if value is None else self.members(value).value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> StrEnum | None:  # noqa: ANN401, ARG002
+        """Return the member."""
+        return None if value is None else self.members(value)
+
+
+def one_of(column: str, members: type[StrEnum]) -> CheckConstraint:
+    """Hold a text column to the values of `members`."""
+    values = ", ".join(f"'{member.value}'" for member in members)
+    return CheckConstraint(f"{column} IN ({values})", name=f"{column}_known")
+
+
+@dataclass(slots=True)
+class Tx:
+    """One unit of work: a session, the instant it began, and the jobs it owes.
+
+    `minute` is the length of a policy's minute: 60 s, or less in a drill.
+    """
+
+    session: AsyncSession
+    now: datetime
+    minute: timedelta = timedelta(minutes=1)
+    jobs: list[Job] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
+
+    def enqueue(self, job: Job) -> None:
+        """Send `job` if, and only if, this transaction commits."""
+        self.jobs.append(job)
+
+    def withdraw(self, key: str) -> None:
+        """Take the job of this key out of the queue once this transaction has committed."""
+        self.withdrawn.append(key)
+
+    async def flush(self) -> None:
+        """Write pending changes now, where the order of statements matters."""
+        await self.session.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Transactions:
+    """Opens transactions: the only thing in the service that commits."""
+
+    sessions: Sessions
+    queue: Queue
+    clock: Clock
+    minute: timedelta = timedelta(minutes=1)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Tx]:
+        """Commit on success, then hand over the jobs; roll back and send none on error.
+
+        A queue that is down does not undo committed work: it is logged, and the reconciler,
+        which reads due work from the database, does it later.
+        """
+        async with self.sessions() as session, session.begin():
+            tx = Tx(session, self.clock(), self.minute)
+            yield tx
+        await self._hand_over(tx)
+
+    async def run(self, work: Callable[[Tx], Awaitable[Result]]) -> Result:
+        """Do `work` in a transaction, again when the database asks for that.
+
+        Deadlocks and serialization failures are retried, and so is `Overtaken`. `work` may
+        therefore run several times; only one of them commits.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with self.open() as tx:
+                    return await work(tx)
+            except (DBAPIError, Overtaken) as error:
+                if attempt == ATTEMPTS or not is_retryable(error):
+                    raise
+                log.info("transaction.retried", attempt=attempt, reason=type(error).__name__)
+        raise AssertionError("unreachable")
+
+    async def _hand_over(self, tx: Tx) -> None:
+        try:
+            # Shielded: a caller that goes away after the commit must not keep the page waiting.
+            await asyncio.shield(self.queue.exchange(add=tx.jobs, remove=tx.withdrawn))
+        except QueueDown as error:
+            log.warning("queue.down", jobs=len(tx.jobs), reason=str(error))
+
+
+class Overtaken(Exception):
+    """Another transaction made the same row first; run the work again and see its row."""
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """Return PostgreSQL's five-character code of a database error."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None)
+
+
+def is_retryable(error: BaseException) -> bool:
+    """Say whether running the whole transaction again may succeed."""
+    return isinstance(error, Overtaken) or sqlstate(error) in RETRYABLE_SQLSTATES
+
+
+def make_engine(url: str, *, pool_size: int = 10, max_overflow: int = 0) -> AsyncEngine:
+    """Connect lazily to PostgreSQL; every session has timeouts and speaks UTC."""
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=max_overflow,
+        pool_timeout=4,
+        pool_pre_ping=True,
+        connect_args={"server_settings": SERVER_SETTINGS, "timeout": 4, "command_timeout": 15},
+    )
+
+
+def make_sessions(engine: AsyncEngine) -> Sessions:
+    """Make sessions that keep their objects readable after the commit and never flush by surprise.
+
+    Autoflush is off: sets are written by statements in the declared lock order, and a hidden
+    flush in the middle of a read would break that order.
+    """
+    return async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
+
+
+async def database_now(session: AsyncSession) -> datetime:
+    """Return PostgreSQL's present instant, to the moment of the statement."""
+    now: datetime = (await session.execute(text("SELECT clock_timestamp()"))).scalar_one()
+    return now

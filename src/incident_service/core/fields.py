@@ -1,0 +1,60 @@
+"""The kinds of text that requests carry."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL's text holds neither U+0000 nor lone surrogates."""
+    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("must not contain U+0000 or unpaired surrogates")
+    return text
+
+
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_storable),
+]
+Prose = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_storable)]
+ExternalId = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)
+]
+
+
+class Request(BaseModel):
+    """A request body: unknown fields are refused, so that a typo is not silently ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Patch(Request):
+    """A partial change: a field left out stays as it is; null only where null has a meaning.
+
+    Subclasses list in `nullable` the fields that may be set to null.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_stray_nulls(cls, data: Any) -> Any:  # noqa: ANN401 - raw JSON
+        if isinstance(data, dict):
+            for name, value in data.items():
+                if value is None and name in cls.model_fields and name not in cls.nullable():
+                    raise ValueError(f"{name} may be left out, but not null")
+        return data
+
+    @classmethod
+    def nullable(cls) -> frozenset[str]:
+        """Return the names of the fields that null clears."""
+        return frozenset()
+
+    def changes(self) -> dict[str, Any]:
+        """Return only what the caller sent."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class Response(BaseModel):
+    """A response body, read from a row's attributes."""
+
+    model_config = ConfigDict(from_attributes=True)

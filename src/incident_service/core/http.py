@@ -1,0 +1,200 @@
+"""The edge between HTTP and the domain: the transaction dependency and the error mapping."""
+
+from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import structlog
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from incident_service.core import errors
+from incident_service.core.db import Transactions, Tx, sqlstate
+
+log = structlog.get_logger()
+PROBLEM = "application/problem+json"
+MAX_LISTED_ERRORS = 20
+
+STATUS: dict[type[errors.DomainError], int] = {
+    errors.Malformed: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.TooSlow: 408,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.UnsupportedMedia: 415,
+    errors.Invalid: 422,
+    errors.Unavailable: 503,
+}
+
+UNIQUE_VIOLATION = "23505"
+FOREIGN_KEY_VIOLATION = "23503"
+CHECK_VIOLATION = "23514"
+# 57: an operator stopped it or a timeout did; 53: out of connections; 55P03: lock timeout;
+# 08: the connection broke; 40: the retries did not help; 25006: a read-only standby.
+TRY_AGAIN_CLASSES = ("57", "53", "55", "08", "40", "25006")
+
+
+class FieldError(BaseModel):
+    """One thing that is wrong with a request."""
+
+    pointer: str = Field(description="JSON pointer of the field, like `/levels/0/timeout_minutes`.")
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str = Field(description="A stable name for programs.")
+    detail: str = Field(description="What is wrong and what to do, for people.")
+    errors: list[FieldError] = Field(default_factory=list)
+
+
+async def open_tx(request: Request) -> AsyncIterator[Tx]:
+    """Yield the request's transaction."""
+    transactions: Transactions = request.app.state.transactions
+    async with transactions.open() as tx:
+        yield tx
+
+
+# "function": commit before the response is sent, so a 2xx is never a lie.
+InTx = Annotated[Tx, Depends(open_tx, scope="function")]
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    listed: list[FieldError] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Render an error."""
+    body = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=code,
+        detail=detail,
+        errors=listed or [],
+    )
+    content = body.model_dump(exclude={"errors"} if not body.errors else None)
+    return JSONResponse(content, status, headers=headers, media_type=PROBLEM)
+
+
+def status_of(error: errors.DomainError) -> int:
+    """Return the status of the error's family."""
+    return next(status for family, status in STATUS.items() if isinstance(error, family))
+
+
+async def render_domain_error(_request: Request, error: Exception) -> JSONResponse:
+    """Render what an action refused."""
+    assert isinstance(error, errors.DomainError)
+    status = status_of(error)
+    listed = None
+    if isinstance(error, errors.Invalid):
+        listed = [FieldError(pointer=error.pointer, code=error.code, message=error.detail)]
+    return problem(status, error.code, error.detail, listed=listed, headers=extra_headers(status))
+
+
+def extra_headers(status: int) -> dict[str, str]:
+    """Return the headers that HTTP asks for with a status."""
+    match status:
+        case HTTPStatus.UNAUTHORIZED:
+            return {"WWW-Authenticate": 'Bearer, Basic realm="incident-service"'}
+        case HTTPStatus.SERVICE_UNAVAILABLE:
+            return {"Retry-After": "5"}
+        case _:
+            return {}
+
+
+async def render_invalid_request(_request: Request, error: Exception) -> JSONResponse:
+    """Render what pydantic refused: where and why, never the input itself."""
+    assert isinstance(error, RequestValidationError)
+    listed = [
+        FieldError(pointer=pointer(item["loc"]), code=item["type"], message=item["msg"])
+        for item in error.errors()[:MAX_LISTED_ERRORS]
+    ]
+    if any(item.code == "json_invalid" for item in listed):
+        return problem(400, "malformed", "The body is not valid JSON.")
+    return problem(422, "invalid", "Some values are not acceptable; see errors.", listed=listed)
+
+
+def pointer(location: tuple[Any, ...]) -> str:
+    """Turn pydantic's location into a JSON pointer; `query` and `path` stay visible."""
+    parts = location[1:] if location and location[0] == "body" else location
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+async def render_http_exception(_request: Request, error: Exception) -> JSONResponse:
+    """Render what the framework refused: no such path, wrong method."""
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    code = phrase.lower().replace(" ", "_").replace("-", "_")
+    return problem(error.status_code, code, str(error.detail), headers=error.headers)
+
+
+class DatabaseErrors:
+    """Renders what PostgreSQL refused; `conflicts` names the constraints in words."""
+
+    def __init__(self, conflicts: Mapping[str, str]) -> None:
+        self._conflicts = conflicts
+
+    async def __call__(self, _request: Request, error: Exception) -> JSONResponse:
+        """Tell a broken rule (409) from a database that is away (503)."""
+        state = sqlstate(error) or ""
+        if isinstance(error, IntegrityError):
+            return self._conflict(error, state)
+        away = isinstance(error, OperationalError | InterfaceError | PoolTimeout | OSError)
+        if away or state.startswith(TRY_AGAIN_CLASSES):
+            log.warning("database.unavailable", error=type(error).__name__, sqlstate=state)
+            detail = "The database cannot be used right now; try again shortly."
+            return problem(503, "unavailable", detail, headers=extra_headers(503))
+        log.error("request.failed", exc_info=error)
+        return internal_error()
+
+    def _conflict(self, error: IntegrityError, state: str) -> JSONResponse:
+        name = constraint_name(error)
+        if name in self._conflicts:
+            return problem(409, name.removeprefix("uq_"), self._conflicts[name])
+        if state == FOREIGN_KEY_VIOLATION:
+            return problem(409, "still_referenced", "Something else still refers to it.")
+        log.error("request.broke_constraint", constraint=name, exc_info=error)
+        return problem(409, name or "conflict", f"The change would break the rule {name}.")
+
+
+def constraint_name(error: IntegrityError) -> str:
+    """Return the name of the constraint that refused a row, or an empty text."""
+    cause = getattr(error.orig, "__cause__", None)
+    return str(getattr(cause, "constraint_name", None) or "")
+
+
+def internal_error() -> JSONResponse:
+    """Say that it is our fault, and nothing else."""
+    return problem(500, "internal_error", "Something went wrong on our side; it has been logged.")
+
+
+async def render_unexpected(_request: Request, error: Exception) -> JSONResponse:
+    """Answer 500; Starlette then raises the error again, and the server logs it."""
+    log.error("request.failed", error=type(error).__name__)
+    return internal_error()
+
+
+def install_error_handlers(app: FastAPI, conflicts: Mapping[str, str]) -> None:
+    """Map every error to its answer; `conflicts` gives words to unique constraints."""
+    database = DatabaseErrors(conflicts)
+    app.add_exception_handler(errors.DomainError, render_domain_error)
+    app.add_exception_handler(RequestValidationError, render_invalid_request)
+    app.add_exception_handler(HTTPException, render_http_exception)
+    for family in (DBAPIError, PoolTimeout, OSError):
+        app.add_exception_handler(family, database)
+    app.add_exception_handler(Exception, render_unexpected)

@@ -1,0 +1,114 @@
+"""Pure ASGI middleware: what happens to every request, whatever it asks for."""
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from incident_service.core.db import ATTEMPTS, Overtaken, is_retryable
+from incident_service.core.http import problem
+from incident_service.core.ids import new_id
+
+log = structlog.get_logger()
+MAX_BODY = 1024 * 1024
+INGEST = "/v1/ingest/"
+
+
+class RequestId:
+    """Give each request an id, in its log lines and in the answer's `X-Request-ID`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = str(new_id())
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self.app(scope, receive, send_with_id)
+
+
+class BodyTooLarge(Exception):
+    """The body went over the limit."""
+
+
+class ReplayOnConflict:
+    """Run a request again when PostgreSQL ended its transaction in favour of another.
+
+    Deadlocks and serialization failures roll everything back, so the request may simply be
+    replayed. Its body is kept for that, up to `MAX_BODY`. Ingest reads and retries on its own.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http" or scope["path"].startswith(INGEST):
+            await self.app(scope, receive, send)
+            return
+        try:
+            body = await read_body(receive, MAX_BODY)
+        except BodyTooLarge:
+            answer = problem(413, "too_large", f"The body may have at most {MAX_BODY} bytes.")
+            await answer(scope, receive, send)
+            return
+        for attempt in range(1, ATTEMPTS + 1):
+            if await self._attempt(scope, body, receive, send, last=attempt == ATTEMPTS):
+                return
+
+    async def _attempt(
+        self, scope: Scope, body: bytes, receive: Receive, send: Send, *, last: bool
+    ) -> bool:
+        started = False
+
+        async def note_start(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(dict(scope), replayed(body, receive), note_start)
+        except (DBAPIError, Overtaken) as error:
+            if started or last or not is_retryable(error):
+                raise
+            log.info("request.replayed", reason=type(error).__name__)
+            return False
+        return True
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """Make a `receive` that gives the kept body once, then whatever comes after it."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return receive_again
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """Read the whole body.
+
+    Raises:
+        BodyTooLarge: it has more than `limit` bytes.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return b"".join(parts)
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise BodyTooLarge
+        if not message.get("more_body", False):
+            return b"".join(parts)

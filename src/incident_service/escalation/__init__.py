@@ -1,0 +1,1 @@
+"""The climb: which level is told next, and when."""

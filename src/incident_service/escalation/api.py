@@ -1,0 +1,6 @@
+"""HTTP of escalation."""
+
+from fastapi import APIRouter
+
+router = APIRouter()
+CONFLICTS: dict[str, str] = {}

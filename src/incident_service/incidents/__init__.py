@@ -1,0 +1,1 @@
+"""The record: incidents, their lifecycle and their timeline."""

@@ -1,0 +1,31 @@
+"""Every background job: its name, its arguments, its key. The queue's vocabulary on one page.
+
+A job carries ids only and is nothing but a wake-up call: its handler reads the row under a lock
+and does nothing when it has been overtaken. Handlers live with the rows they change.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from incident_service.core.ids import new_id
+from incident_service.core.queue import Job
+
+RUN_TIMER = "run_timer"
+DELIVER = "deliver"
+
+
+def run_timer(escalation_job_id: UUID, at: datetime) -> Job:
+    """Wake the escalation when one of its rows is due.
+
+    The key is the row's own id, so it can be taken out by that id, and is never used twice.
+    """
+    return Job(RUN_TIMER, (str(escalation_job_id),), str(escalation_job_id), at)
+
+
+def deliver(contact_method_id: UUID, at: datetime) -> Job:
+    """Send what is due for one address.
+
+    The key is always new: arq refuses a key that is still running, and a page that comes due
+    while the address is being served must not be forgotten until the reconciler finds it.
+    """
+    return Job(DELIVER, (str(contact_method_id),), f"deliver:{contact_method_id}:{new_id()}", at)

@@ -1,0 +1,33 @@
+"""Every table in one metadata, for Alembic and the tests."""
+
+from incident_service.alerts.models import Alert
+from incident_service.catalog.models import Integration, RoutingRule, Service
+from incident_service.core.db import Base
+from incident_service.escalation.models import EscalationJob
+from incident_service.incidents.models import Incident, IncidentEvent
+from incident_service.notifications.models import Notification, Page, PageAttempt
+from incident_service.policies.models import EscalationLevel, EscalationPolicy
+from incident_service.teams.models import ApiKey, ContactMethod, Team, TeamMembership, User
+
+metadata = Base.metadata
+
+__all__ = [
+    "Alert",
+    "ApiKey",
+    "ContactMethod",
+    "EscalationJob",
+    "EscalationLevel",
+    "EscalationPolicy",
+    "Incident",
+    "IncidentEvent",
+    "Integration",
+    "Notification",
+    "Page",
+    "PageAttempt",
+    "RoutingRule",
+    "Service",
+    "Team",
+    "TeamMembership",
+    "User",
+    "metadata",
+]

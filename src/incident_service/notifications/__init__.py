@@ -1,0 +1,1 @@
+"""Who was told, how, and with what result."""

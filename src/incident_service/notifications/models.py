@@ -1,0 +1,144 @@
+"""Tables: notifications, the pages they are bundled into, the attempts to send those."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from incident_service.catalog.priority import Priority
+from incident_service.core.db import Base, ClosedText, one_of
+from incident_service.teams.models import Channel
+
+
+class NotificationStatus(StrEnum):
+    """`sending`: it is part of a page that is not yet through."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class NotificationKind(StrEnum):
+    """`page` asks for an answer and dies with the climb; `update` informs who has it already."""
+
+    PAGE = "page"
+    UPDATE = "update"
+
+
+class PageStatus(StrEnum):
+    """`sending` holds a lease; `waiting` is between two attempts."""
+
+    SENDING = "sending"
+    WAITING = "waiting"
+    SENT = "sent"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Notification(Base):
+    """One person told about one incident at one address."""
+
+    __tablename__ = "notifications"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    incident_id: Mapped[UUID] = mapped_column(ForeignKey("incidents.id", ondelete="CASCADE"))
+    escalation_job_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("escalation_jobs.id", ondelete="CASCADE")
+    )
+    epoch: Mapped[int]
+    user_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), index=True
+    )
+    contact_method_id: Mapped[UUID] = mapped_column(
+        ForeignKey("contact_methods.id", ondelete="CASCADE")
+    )
+    kind: Mapped[NotificationKind] = mapped_column(ClosedText(NotificationKind))
+    reason: Mapped[str]
+    level: Mapped[int]
+    repeat: Mapped[int]
+    due_at: Mapped[datetime]
+    status: Mapped[NotificationStatus] = mapped_column(ClosedText(NotificationStatus))
+    page_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("pages.id", ondelete="SET NULL"), index=True
+    )
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index(
+            "uq_notifications_recipient",
+            "escalation_job_id",
+            "user_id",
+            "contact_method_id",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+            postgresql_where=text("escalation_job_id IS NOT NULL"),
+        ),
+        Index("ix_notifications_incident_id", "incident_id"),
+        Index(
+            "ix_notifications_due",
+            "contact_method_id",
+            "due_at",
+            postgresql_where=text("status = 'pending'"),
+        ),
+        one_of("kind", NotificationKind),
+        one_of("status", NotificationStatus),
+        {"postgresql_with": {"fillfactor": "80"}},
+    )
+
+
+class Page(Base):
+    """One message to one address: one idempotency key (its id) for all attempts.
+
+    Its members are the notifications that point to it; none joins after the claim.
+    """
+
+    __tablename__ = "pages"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    contact_method_id: Mapped[UUID] = mapped_column(
+        ForeignKey("contact_methods.id", ondelete="CASCADE")
+    )
+    channel: Mapped[Channel] = mapped_column(ClosedText(Channel))
+    priority: Mapped[Priority] = mapped_column(ClosedText(Priority), comment="highest member's")
+    status: Mapped[PageStatus] = mapped_column(ClosedText(PageStatus))
+    attempts: Mapped[int]
+    next_attempt_at: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+
+    __table_args__ = (
+        Index("ix_pages_contact_method_id_created_at", "contact_method_id", "created_at"),
+        Index(
+            "ix_pages_unfinished",
+            "status",
+            "next_attempt_at",
+            "lease_until",
+            postgresql_where=text("status IN ('sending', 'waiting')"),
+        ),
+        one_of("channel", Channel),
+        one_of("priority", Priority),
+        one_of("status", PageStatus),
+    )
+
+
+class PageAttempt(Base):
+    """One try to hand a page to its channel."""
+
+    __tablename__ = "page_attempts"
+
+    page_id: Mapped[UUID] = mapped_column(
+        ForeignKey("pages.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None] = mapped_column(comment="NULL: its outcome is unknown")
+    delivered: Mapped[bool | None]
+    detail: Mapped[str | None] = mapped_column(comment="the channel's answer, or the error")

@@ -1,0 +1,35 @@
+"""Every metric, declared on one page."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+ALERTS = Counter("incident_alerts_total", "Alerts received, by what became of them.", ["outcome"])
+ALERTS_REJECTED = Counter(
+    "incident_alerts_rejected_total", "Alerts that could not be stored, by reason.", ["reason"]
+)
+INGEST_SECONDS = Histogram("incident_ingest_seconds", "Time to store one webhook.")
+INCIDENTS = Counter("incident_changes_total", "Changes of incidents, by kind.", ["kind"])
+STEPS = Counter("incident_escalation_steps_total", "Timers that ran, by outcome.", ["outcome"])
+STEP_LATENESS = Histogram(
+    "incident_escalation_lateness_seconds",
+    "How long after its due time a timer ran.",
+    buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300),
+)
+NOBODY_TO_PAGE = Counter(
+    "incident_nobody_to_page_total", "A whole pass of a policy, or no policy, paged nobody."
+)
+EXHAUSTED = Counter("incident_exhausted_total", "Policies that ran out without an answer.")
+PAGES = Counter("incident_pages_total", "Attempts to hand over a page.", ["channel", "result"])
+PAGES_FAILED = Counter(
+    "incident_pages_failed_total", "Pages given up after the last attempt.", ["channel"]
+)
+SWEEP_FAILURES = Counter("incident_sweep_failures_total", "Sweeps that failed.", ["sweep"])
+SWEEP_WORK = Counter(
+    "incident_sweep_work_total", "Overdue work that a sweep found and did.", ["sweep"]
+)
+SWEEP_LAST_SUCCESS = Gauge(
+    "incident_sweep_last_success_timestamp_seconds", "When a sweep last succeeded.", ["sweep"]
+)
+CLOCK_OFFSET = Gauge(
+    "incident_clock_offset_seconds", "PostgreSQL's clock minus this process's clock."
+)
+QUEUE_UP = Gauge("incident_queue_up", "Whether this worker reaches Redis: 1 or 0.")

@@ -1,0 +1,6 @@
+"""HTTP of policies."""
+
+from fastapi import APIRouter
+
+router = APIRouter()
+CONFLICTS: dict[str, str] = {}

@@ -1,0 +1,111 @@
+"""Who a target means at this moment: the people behind it that can be reached."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from incident_service.policies.models import TargetType
+from incident_service.policies.plan import Target
+from incident_service.teams.models import ContactMethod, Role, TeamMembership, User
+
+PAGED_ROLES = (Role.MANAGER, Role.RESPONDER)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who can be told, with the ids of the enabled contact methods."""
+
+    id: UUID
+    name: str
+    contact_method_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Everybody who can be told at this moment, as far as the teams asked for are concerned.
+
+    People without an enabled contact method, and inactive ones, are not in it.
+    """
+
+    people: dict[UUID, Person]
+    members: dict[UUID, list[tuple[UUID, Role]]]
+    fallback_contact_method_id: UUID | None
+
+    def meant_by(self, team_id: UUID, targets: Collection[Target]) -> list[Person]:
+        """Return the reachable people behind `targets`, each once, in the targets' order."""
+        found: dict[UUID, Person] = {}
+        for target in targets:
+            for user_id in self._user_ids(team_id, target):
+                if user_id in self.people:
+                    found.setdefault(user_id, self.people[user_id])
+        return list(found.values())
+
+    def managers(self, team_id: UUID) -> list[Person]:
+        """Return the team's reachable managers."""
+        return [
+            self.people[user_id]
+            for user_id, role in self.members.get(team_id, [])
+            if role is Role.MANAGER and user_id in self.people
+        ]
+
+    def _user_ids(self, team_id: UUID, target: Target) -> list[UUID]:
+        match target.type:
+            case TargetType.USER:
+                return [target.id] if target.id else []
+            case TargetType.ENTIRE_TEAM:
+                return [
+                    user_id
+                    for user_id, role in self.members.get(team_id, [])
+                    if role in PAGED_ROLES
+                ]
+            case TargetType.SCHEDULE:
+                return []
+
+
+async def load_reach(
+    session: AsyncSession, team_ids: Collection[UUID], targets: Collection[Target]
+) -> Reach:
+    """Read who can be told: the members of `team_ids` and the users among `targets`."""
+    members: dict[UUID, list[tuple[UUID, Role]]] = defaultdict(list)
+    for row in await session.scalars(
+        select(TeamMembership)
+        .where(TeamMembership.team_id.in_(team_ids))
+        .order_by(TeamMembership.created_at, TeamMembership.user_id)
+    ):
+        members[row.team_id].append((row.user_id, row.role))
+    wanted = {user_id for team in members.values() for user_id, _ in team}
+    wanted |= {target.id for target in targets if target.id and target.type is TargetType.USER}
+    return Reach(await load_people(session, wanted), dict(members), await find_fallback(session))
+
+
+async def load_people(session: AsyncSession, user_ids: Collection[UUID]) -> dict[UUID, Person]:
+    """Return the active users among `user_ids` that have an enabled contact method."""
+    methods: dict[UUID, list[UUID]] = defaultdict(list)
+    names: dict[UUID, str] = {}
+    for user_id, name, method_id in await session.execute(
+        select(User.id, User.name, ContactMethod.id)
+        .join(ContactMethod, ContactMethod.user_id == User.id)
+        .where(User.id.in_(user_ids), User.is_active, ContactMethod.is_enabled)
+        .order_by(ContactMethod.id)
+    ):
+        names[user_id] = name
+        methods[user_id].append(method_id)
+    return {
+        user_id: Person(user_id, names[user_id], tuple(method_ids))
+        for user_id, method_ids in methods.items()
+    }
+
+
+async def find_fallback(session: AsyncSession) -> UUID | None:
+    """Return the installation's fallback contact, if it has one."""
+    return (
+        await session.scalars(
+            select(ContactMethod.id).where(
+                ContactMethod.user_id.is_(None), ContactMethod.is_enabled
+            )
+        )
+    ).first()

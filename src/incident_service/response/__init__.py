@@ -1,0 +1,1 @@
+"""The verbs on an incident: where its lifecycle meets its timers."""

@@ -1,0 +1,115 @@
+"""What an operator sets: environment variables with the prefix `INCIDENT_SERVICE_`."""
+
+import os
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+PREFIX = "INCIDENT_SERVICE_"
+Network = IPv4Network | IPv6Network
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Read `INCIDENT_SERVICE_<NAME>_FILE`: the value is the content of the named file."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        """Return the file's content without its last line break, or None."""
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        value = Path(path).read_text().rstrip("\r\n") if path else None
+        return value, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return every setting that is given as a file."""
+        found = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class Settings(BaseSettings):
+    """All settings. Each may also be given as a file, by the name with `_FILE` added."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore")
+
+    database_url: str = Field("", description="PostgreSQL, as postgresql+asyncpg://…")
+    redis_url: str = Field("", description="Redis or Valkey, as redis://… or unix://…")
+    data_dir: Path | None = Field(None, description="Where `dev` keeps its own PostgreSQL.")
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    public_url: str = Field("", description="How people and senders reach the service.")
+    bootstrap_api_key: SecretStr | None = Field(None, description="Makes the first admin key.")
+    fallback_contact: str = Field(
+        "", description="Told when nobody else can be: mailto:…, ntfy:<topic> or https://…"
+    )
+    outbound_allow: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (), description="Private networks that webhooks may reach, as CIDRs, comma-separated."
+    )
+    escalation_minute_seconds: float = Field(60.0, gt=0, description="A policy's minute.")
+    ntfy_url: str = Field("https://ntfy.sh", description="The ntfy server of bare topics.")
+    smtp_url: str = Field("", description="smtp://[user:password@]host[:port], or smtps://…")
+    email_from: str = Field("incident-service@localhost", description="Sender of mails.")
+    metrics_token: SecretStr | None = Field(None, description="Asked for at /metrics when set.")
+    database_pool_size: int = Field(10, ge=2, le=200)
+    worker_jobs: int = Field(20, ge=1, le=200, description="Jobs at once, in each worker.")
+    log_level: str = "INFO"
+    log_json: bool = True
+
+    @field_validator("database_url")
+    @classmethod
+    def _name_the_driver(cls, url: str) -> str:
+        """Accept the address as other tools write it."""
+        for scheme in ("postgres://", "postgresql://"):
+            if url.startswith(scheme):
+                return "postgresql+asyncpg://" + url.removeprefix(scheme)
+        if url and not url.startswith("postgresql+asyncpg://"):
+            raise ValueError("must start with postgresql://")
+        return url
+
+    @field_validator("outbound_allow", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:  # noqa: ANN401 - raw environment
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _upper(cls, level: str) -> str:
+        known = ("DEBUG", "INFO", "WARNING", "ERROR")
+        if level.upper() not in known:
+            raise ValueError(f"must be one of {', '.join(known)}")
+        return level.upper()
+
+    @property
+    def minute(self) -> timedelta:
+        """The length of a policy's minute."""
+        return timedelta(seconds=self.escalation_minute_seconds)
+
+    @property
+    def base_url(self) -> str:
+        """The service's own address, for links, without a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url.rstrip("/") or f"http://{host}:{self.port}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, the environment over files."""
+        return init_settings, env_settings, SecretFiles(settings_cls), dotenv_settings

@@ -1,0 +1,1 @@
+"""Teams, users, how to reach them, and who may call the API."""

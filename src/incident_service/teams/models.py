@@ -1,0 +1,150 @@
+"""Tables: teams, users, memberships, contact methods, API keys."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from incident_service.core.db import Base, ClosedText, one_of
+
+
+class Role(StrEnum):
+    """What a member does in a team; managers and responders can be paged."""
+
+    MANAGER = "manager"
+    RESPONDER = "responder"
+    OBSERVER = "observer"
+
+
+class Channel(StrEnum):
+    """The ways to reach a person. `console` prints in the terminal of `dev`."""
+
+    WEBHOOK = "webhook"
+    EMAIL = "email"
+    NTFY = "ntfy"
+    CONSOLE = "console"
+
+
+class Scope(StrEnum):
+    """What an API key may do; each scope is asked for by name, none implies another but `admin`."""
+
+    READ = "read"
+    RESPOND = "respond"
+    MANAGE = "manage"
+    ADMIN = "admin"
+
+
+class Team(Base):
+    """Owners of services and policies; the boundary of what a limited API key can see."""
+
+    __tablename__ = "teams"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    external_id: Mapped[str | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index("uq_teams_name", text("lower(name)"), unique=True),
+        Index("uq_teams_external_id", "external_id", unique=True),
+    )
+
+
+class User(Base):
+    """A person who can be paged."""
+
+    __tablename__ = "users"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    email: Mapped[str]
+    time_zone: Mapped[str] = mapped_column(comment="IANA name")
+    is_active: Mapped[bool]
+    external_id: Mapped[str | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index("uq_users_email", text("lower(email)"), unique=True),
+        Index("uq_users_external_id", "external_id", unique=True),
+    )
+
+
+class TeamMembership(Base):
+    """A person's role in a team."""
+
+    __tablename__ = "team_memberships"
+
+    team_id: Mapped[UUID] = mapped_column(
+        ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True
+    )
+    user_id: Mapped[UUID] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    role: Mapped[Role] = mapped_column(ClosedText(Role))
+    created_at: Mapped[datetime]
+
+    __table_args__ = (one_of("role", Role),)
+
+
+class ContactMethod(Base):
+    """One address of a person, or, without a user, the installation's fallback contact.
+
+    A row is one address that pages are bundled for: its lock makes deliveries to it take turns.
+    """
+
+    __tablename__ = "contact_methods"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), index=True
+    )
+    kind: Mapped[Channel] = mapped_column(ClosedText(Channel))
+    address: Mapped[str] = mapped_column(comment="URL, mail address, or ntfy topic")
+    bundle: Mapped[bool] = mapped_column(comment="false: one page an incident, no spacing")
+    is_enabled: Mapped[bool]
+    signing_secret: Mapped[str | None] = mapped_column(comment="Standard Webhooks, whsec_…")
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    __table_args__ = (
+        one_of("kind", Channel),
+        Index("uq_contact_methods_user_address", "user_id", "kind", "address", unique=True),
+        Index(
+            "uq_contact_methods_fallback_address",
+            "kind",
+            "address",
+            unique=True,
+            postgresql_where=text("user_id IS NULL"),
+        ),
+    )
+
+
+class ApiKey(Base):
+    """A caller's credential: only its hash is kept."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    key_digest: Mapped[str] = mapped_column(comment="SHA-256, hexadecimal")
+    hint: Mapped[str] = mapped_column(comment="first characters, to tell keys apart")
+    scopes: Mapped[list[str]] = mapped_column(JSONB)
+    team_ids: Mapped[list[str] | None] = mapped_column(JSONB, comment="NULL: every team")
+    user_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), comment="the person who acts through the key"
+    )
+    is_bootstrap: Mapped[bool]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index("uq_api_keys_key_digest", "key_digest", unique=True),
+        CheckConstraint("jsonb_array_length(scopes) > 0", name="scopes_given"),
+    )

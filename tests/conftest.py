@@ -1,0 +1,187 @@
+"""The test harness: real PostgreSQL and Valkey, a frozen clock, a queue that remembers.
+
+All workers of a run share one PostgreSQL; each has its own database, cloned from a migrated
+template. Tests commit for real, and every table is emptied after each test.
+"""
+
+import asyncio
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+import structlog
+from alembic import command
+from alembic.config import Config
+from fastapi import FastAPI
+from incident_service.embedded import EmbeddedPostgres, EmbeddedValkey
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests import factories
+from tests.fakes import FrozenClock, RememberingQueue
+
+from incident_service.core.db import Transactions, make_engine, make_sessions
+from incident_service.main import create_app
+from incident_service.models import metadata
+from incident_service.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+RUN_DIRECTORY = "INCIDENT_SERVICE_TEST_RUN"
+TEMPLATE = "incident_service_template"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the directory that all workers of this run share.
+
+    It is short, because of the length limit of socket paths, and readable for everybody, because
+    PostgreSQL does not run as root.
+    """
+    for name in [name for name in os.environ if name.startswith("INCIDENT_SERVICE_")]:
+        if name != RUN_DIRECTORY:  # a developer's settings must not reach the tests
+            del os.environ[name]
+    if not hasattr(config, "workerinput"):
+        directory = tempfile.mkdtemp(prefix="incident-tests-")
+        Path(directory).chmod(0o755)
+        os.environ[RUN_DIRECTORY] = directory
+        config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def alembic_config(url: str) -> Config:
+    config = Config(ROOT / "alembic.ini")
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return config
+
+
+@pytest.fixture(scope="session")
+def run_directory() -> Path:
+    return Path(os.environ[RUN_DIRECTORY])
+
+
+@pytest.fixture(scope="session")
+def postgres(run_directory: Path) -> Iterator[EmbeddedPostgres]:
+    with EmbeddedPostgres(
+        run_directory / "pg", durable=False, settings={"max_connections": "300"}
+    ) as server:
+        yield server
+
+
+async def execute(url: str, *statements: str) -> None:
+    """Run statements outside any transaction: databases are made and dropped that way."""
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def exists(url: str, database: str) -> bool:
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        found = await connection.fetchval(
+            "SELECT true FROM pg_database WHERE datname = $1", database
+        )
+    finally:
+        await connection.close()
+    return bool(found)
+
+
+@pytest.fixture(scope="session")
+async def database_url(
+    postgres: EmbeddedPostgres, run_directory: Path, worker_id: str
+) -> AsyncIterator[str]:
+    """A migrated, empty database for this worker."""
+    name = f"test_{worker_id}"
+    with locked(run_directory / "template.lock"):
+        if not await exists(postgres.url, TEMPLATE):
+            await execute(postgres.url, f"CREATE DATABASE {TEMPLATE}_new")
+            await run_migrations(postgres.database_url(f"{TEMPLATE}_new"))
+            await execute(postgres.url, f"ALTER DATABASE {TEMPLATE}_new RENAME TO {TEMPLATE}")
+        await execute(postgres.url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield postgres.database_url(name)
+    await execute(postgres.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def run_migrations(url: str, revision: str = "head") -> None:
+    """Upgrade or downgrade in a thread: Alembic brings its own event loop."""
+    direction = command.downgrade if revision == "base" else command.upgrade
+    await asyncio.to_thread(direction, alembic_config(url), revision)
+
+
+@pytest.fixture(scope="session")
+def valkey(run_directory: Path, worker_id: str) -> Iterator[EmbeddedValkey]:
+    with EmbeddedValkey(run_directory / f"valkey-{worker_id}") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = make_engine(database_url, pool_size=20)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+def queue() -> RememberingQueue:
+    return RememberingQueue()
+
+
+@pytest.fixture
+async def transactions(
+    engine: AsyncEngine, queue: RememberingQueue, clock: FrozenClock
+) -> AsyncIterator[Transactions]:
+    """Opens real transactions; what they committed is gone after the test."""
+    yield Transactions(make_sessions(engine), queue, clock)
+    async with engine.begin() as connection:
+        for table in reversed(metadata.sorted_tables):
+            await connection.execute(text(f"DELETE FROM {table.name}"))
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(_env_file=None)
+
+
+@pytest.fixture
+def app(settings: Settings, transactions: Transactions) -> FastAPI:
+    return create_app(settings, transactions)
+
+
+@pytest.fixture
+async def anonymous(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a key."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+@pytest.fixture
+async def api(app: FastAPI, transactions: Transactions) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with an admin key."""
+    async with transactions.open() as tx:
+        key = await factories.make_api_key(tx, scopes=["admin"])
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://test", headers=headers
+    ) as client:
+        yield client
