@@ -20,13 +20,14 @@ import structlog
 from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
-from incident_service.embedded import EmbeddedPostgres, EmbeddedValkey
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests import factories
 from tests.fakes import FrozenClock, RememberingQueue
+from tests.stage import Stage
 
 from incident_service.core.db import Transactions, make_engine, make_sessions
+from incident_service.embedded import EmbeddedPostgres, EmbeddedValkey
 from incident_service.main import create_app
 from incident_service.models import metadata
 from incident_service.settings import Settings
@@ -185,3 +186,9 @@ async def api(app: FastAPI, transactions: Transactions) -> AsyncIterator[httpx.A
         transport=transport, base_url="http://test", headers=headers
     ) as client:
         yield client
+
+
+@pytest.fixture
+async def stage(transactions: Transactions, clock: FrozenClock) -> Stage:
+    """The usual cast, on a policy of two levels with 5 minutes each."""
+    return await Stage(transactions, clock).set_up()

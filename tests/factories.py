@@ -9,7 +9,10 @@ from incident_service.catalog.priority import Priority
 from incident_service.core import tokens
 from incident_service.core.db import Tx
 from incident_service.core.ids import new_id
+from incident_service.incidents.lifecycle import Status
+from incident_service.incidents.models import Incident
 from incident_service.policies.models import EscalationLevel, EscalationPolicy, TargetType
+from incident_service.policies.plan import NO_PLAN
 from incident_service.teams.models import (
     ApiKey,
     Channel,
@@ -111,7 +114,12 @@ async def make_contact_method(tx: Tx, user: User | None, **changes: Any) -> Cont
 
 
 async def make_policy(
-    tx: Tx, team: Team, levels: Sequence[User | None] = (), *, timeout: int = 5, **changes: Any
+    tx: Tx,
+    team: Team,
+    levels: Sequence[User | None] = (),
+    *,
+    timeout_minutes: int = 5,
+    **changes: Any,
 ) -> EscalationPolicy:
     """Make a policy with one level for each of `levels`: a user, or None for the entire team."""
     row: dict[str, Any] = {
@@ -139,7 +147,7 @@ async def make_policy(
                 target_type=TargetType.USER if user else TargetType.ENTIRE_TEAM,
                 target_id=user.id if user else None,
                 additional_targets=[],
-                timeout_minutes=timeout,
+                timeout_minutes=timeout_minutes,
                 created_at=tx.now,
             )
         )
@@ -187,3 +195,39 @@ async def make_integration(tx: Tx, service: Service, **changes: Any) -> tuple[In
     tx.session.add(integration)
     await tx.flush()
     return integration, token.text
+
+
+async def make_incident(tx: Tx, service: Service, **changes: Any) -> Incident:
+    """Make an OPEN incident in its first epoch, before its first level; `number` is the database's.
+
+    It has no timer and no timeline: those are made by the verbs.
+    """
+    row: dict[str, Any] = {
+        "id": new_id(),
+        "fingerprint": f"{next(serial):016x}",
+        "service_id": service.id,
+        "team_id": service.team_id,
+        "escalation_policy_id": service.escalation_policy_id,
+        "escalation_plan": NO_PLAN.as_json(),
+        "escalation_epoch": 1,
+        "current_level": 0,
+        "current_repeat": 1,
+        "assigned_user_id": None,
+        "status": Status.OPEN,
+        "priority": Priority.HIGH,
+        "is_quiet": False,
+        "title": f"Incident {next(serial)}",
+        "labels": {"alertname": "DiskFull"},
+        "annotations": {},
+        "alert_count": 1,
+        "firing_count": 1,
+        "flap_count": 0,
+        "created_at": tx.now,
+        "resolved_until_clear": False,
+        "event_count": 0,
+        "version": 1,
+    }
+    incident = Incident(**row | changes)
+    tx.session.add(incident)
+    await tx.flush()
+    return incident

@@ -71,6 +71,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
     )
     op.create_index("uq_api_keys_key_digest", "api_keys", ["key_digest"], unique=True)
+    op.create_index(op.f("ix_api_keys_user_id"), "api_keys", ["user_id"], unique=False)
     op.create_table(
         "contact_methods",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -268,6 +269,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pages")),
     )
+    op.create_index(op.f("ix_pages_user_id"), "pages", ["user_id"], unique=False)
     op.create_index(
         "ix_pages_contact_method_id_created_at",
         "pages",

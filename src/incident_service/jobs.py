@@ -29,3 +29,12 @@ def deliver(contact_method_id: UUID, at: datetime) -> Job:
     while the address is being served must not be forgotten until the reconciler finds it.
     """
     return Job(DELIVER, (str(contact_method_id),), f"deliver:{contact_method_id}:{new_id()}", at)
+
+
+def deliver_later(contact_method_id: UUID, at: datetime) -> Job:
+    """Send what is due for one address once it may be disturbed again.
+
+    The instant is part of the key: many who find the same address held back leave one wake-up.
+    """
+    key = f"deliver:{contact_method_id}:{at.isoformat()}"
+    return Job(DELIVER, (str(contact_method_id),), key, at)

@@ -10,9 +10,12 @@ from incident_service.core.http import Problem, install_error_handlers
 from incident_service.core.middleware import ReplayOnConflict, RequestId
 from incident_service.escalation import api as escalation
 from incident_service.incidents import api as incidents
+from incident_service.incidents.queries import count_active_on_policy
 from incident_service.notifications import api as notifications
 from incident_service.observability import health
 from incident_service.policies import api as policies
+from incident_service.policies.hooks import PolicyHooks
+from incident_service.policies.queries import say_who_names_user
 from incident_service.response import api as response
 from incident_service.settings import Settings
 from incident_service.teams import api as teams
@@ -32,6 +35,8 @@ def create_app(settings: Settings, transactions: Transactions) -> FastAPI:
     )
     app.state.settings = settings
     app.state.transactions = transactions
+    app.state.user_in_use = (say_who_names_user,)
+    app.state.policy_hooks = PolicyHooks(count_open=count_active_on_policy)
     router = APIRouter(prefix="/v1")
     conflicts: dict[str, str] = {}
     for domain in DOMAINS:

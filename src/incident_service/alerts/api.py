@@ -1,6 +1,155 @@
-"""HTTP of alerts."""
+"""HTTP of alerts: the addresses that senders post to."""
 
-from fastapi import APIRouter
+import asyncio
+from collections import Counter
+from typing import Annotated, Any
 
-router = APIRouter()
+import structlog
+from fastapi import APIRouter, Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
+
+from incident_service.alerts import body, senders
+from incident_service.alerts.adapters import PARSERS
+from incident_service.alerts.incoming import Parsed
+from incident_service.alerts.ingest import Outcome, Payload, ingest
+from incident_service.alerts.schemas import (
+    ALERTMANAGER_WEBHOOK,
+    AlertOutcome,
+    AlertRejection,
+    IngestResult,
+    json_body,
+)
+from incident_service.catalog.models import Integration, IntegrationKind
+from incident_service.core.db import Transactions
+from incident_service.core.errors import Malformed, TooLarge
+from incident_service.observability import metrics
+
+log = structlog.get_logger()
+router = APIRouter(tags=["ingest"])
 CONFLICTS: dict[str, str] = {}
+
+MAX_ALERTS = 20_000
+LISTED_ERRORS = 10
+# Reading more than this takes long enough for other requests to notice; a thread does it.
+HEAVY_BYTES = 256 * 1024
+
+KEY_SCHEMES = [
+    Security(HTTPBearer(auto_error=False, scheme_name="IntegrationKey", description="`isi_…`")),
+    Security(APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="IntegrationKeyHeader")),
+]
+TAKEN: dict[str, Any] = {"status_code": 202, "response_model": IngestResult}
+SHOWN: dict[str, Any] = TAKEN | {"openapi_extra": json_body(ALERTMANAGER_WEBHOOK)}
+# Grafana can be told to PUT; a slash at the end must not become a redirect, which Alertmanager
+# follows with an empty GET. These routes come first and do the work; those that are shown name
+# one operation each.
+QUIETLY: dict[str, Any] = TAKEN | {"methods": ["POST", "PUT"], "include_in_schema": False}
+
+
+class NothingUsable(Malformed):
+    """None of the alerts can be stored."""
+
+
+class TooManyAlerts(TooLarge):
+    """A webhook may hold at most 20000 alerts; set max_alerts in Alertmanager."""
+
+
+async def body_limits() -> body.Limits:
+    """Return how much a sender may send."""
+    return body.Limits()
+
+
+BodyLimits = Annotated[body.Limits, Depends(body_limits)]
+
+
+@router.post("/ingest/alertmanager", dependencies=KEY_SCHEMES, **SHOWN)
+@router.api_route("/ingest/alertmanager/", **QUIETLY)
+@router.api_route("/ingest/alertmanager", **QUIETLY)
+async def ingest_alertmanager(request: Request, limits: BodyLimits) -> IngestResult:
+    """Take a webhook of Alertmanager; 202 means that its alerts are stored.
+
+    The integration's key comes as Bearer token, as the password of Basic, or as `X-API-Key`.
+    """
+    key = senders.find_key(request.headers)
+    return await take(request, key, IntegrationKind.ALERTMANAGER, limits)
+
+
+@router.post("/ingest/alertmanager/{integration_key}", **SHOWN)
+@router.api_route("/ingest/alertmanager/{integration_key}/", **QUIETLY)
+@router.api_route("/ingest/alertmanager/{integration_key}", **QUIETLY)
+async def ingest_alertmanager_with_key(
+    request: Request, integration_key: str, limits: BodyLimits
+) -> IngestResult:
+    """Take a webhook of Alertmanager from a sender that can only be given an address."""
+    return await take(request, integration_key, IntegrationKind.ALERTMANAGER, limits)
+
+
+async def take(
+    request: Request, key: str | None, kind: IntegrationKind, limits: body.Limits
+) -> IngestResult:
+    """Find the sender, read the body, store its alerts."""
+    transactions: Transactions = request.app.state.transactions
+    integration = await senders.authenticate(transactions, key, kind)
+    data = await body.read(request.stream(), request.headers, limits)
+    if len(data) <= HEAVY_BYTES:
+        parsed = understand(data, kind)
+    else:
+        parsed = await asyncio.to_thread(understand, data, kind)
+    note(integration, parsed)
+    return result(parsed, await store(transactions, integration, parsed))
+
+
+def understand(data: bytes, kind: IntegrationKind) -> Parsed:
+    """Turn a body into alerts.
+
+    Raises:
+        TooManyAlerts: storing them would take longer than the sender waits.
+    """
+    parsed = PARSERS[kind](body.loads(data))
+    if len(parsed.alerts) > MAX_ALERTS:
+        raise TooManyAlerts
+    return parsed
+
+
+def note(integration: Integration, parsed: Parsed) -> None:
+    """Count and log what was not stored, and what the sender left out.
+
+    Raises:
+        NothingUsable: there are alerts, and not one can be stored.
+    """
+    reasons = Counter(refusal.code for refusal in parsed.rejected)
+    for reason, count in reasons.items():
+        metrics.ALERTS_REJECTED.labels(reason).inc(count)
+    if parsed.rejected or parsed.truncated:
+        log.warning(
+            "ingest.incomplete",
+            integration_id=str(integration.id),
+            rejected=dict(reasons),
+            truncated=parsed.truncated,
+        )
+    if parsed.rejected and not parsed.alerts:
+        first = parsed.rejected[0]
+        raise NothingUsable(
+            f"None of the {len(parsed.rejected)} alerts can be stored. {first.message}"
+        )
+
+
+async def store(
+    transactions: Transactions, integration: Integration, parsed: Parsed
+) -> list[Outcome]:
+    """Store the alerts in one transaction, and say what became of each."""
+    if not parsed.alerts:
+        return []
+    payload = Payload(integration.id, integration.service_id, parsed.alerts)
+    with metrics.INGEST_SECONDS.time():
+        outcomes = await transactions.run(lambda tx: ingest(tx, [payload]))
+    return outcomes[0]
+
+
+def result(parsed: Parsed, outcomes: list[Outcome]) -> IngestResult:
+    """Tell the sender what became of its alerts."""
+    return IngestResult(
+        accepted=len(outcomes),
+        rejected=len(parsed.rejected),
+        results=[AlertOutcome.model_validate(outcome) for outcome in outcomes],
+        errors=[AlertRejection.model_validate(item) for item in parsed.rejected[:LISTED_ERRORS]],
+    )

@@ -164,10 +164,11 @@ class DatabaseErrors:
 
     def _conflict(self, error: IntegrityError, state: str) -> JSONResponse:
         name = constraint_name(error)
+        if state == FOREIGN_KEY_VIOLATION:
+            detail = self._conflicts.get(name, "Something else still refers to it.")
+            return problem(409, "still_referenced", detail)
         if name in self._conflicts:
             return problem(409, name.removeprefix("uq_"), self._conflicts[name])
-        if state == FOREIGN_KEY_VIOLATION:
-            return problem(409, "still_referenced", "Something else still refers to it.")
         log.error("request.broke_constraint", constraint=name, exc_info=error)
         return problem(409, name or "conflict", f"The change would break the rule {name}.")
 

@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query
@@ -13,8 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from incident_service.core.errors import Malformed
-
-Row = TypeVar("Row")
 
 
 class CursorUnreadable(Malformed):
@@ -58,12 +56,12 @@ def decode(cursor: str) -> UUID:
 
 async def fetch_page(
     session: AsyncSession,
-    statement: Select[tuple[Row]],
+    statement: Select[Any],
     key: InstrumentedAttribute[UUID],
     page: PageQuery,
     *,
     newest_first: bool = False,
-) -> tuple[Sequence[Row], str | None]:
+) -> tuple[Sequence[Any], str | None]:
     """Return a page ordered by `key` (a UUIDv7, so: by creation) and the cursor of the next."""
     if page.after is not None:
         statement = statement.where(key < page.after if newest_first else key > page.after)

@@ -54,6 +54,14 @@ class QueueDown(Exception):
     """The queue could not be reached. Committed work stays; the reconciler does it."""
 
 
+class Later(Exception):
+    """A job came before its time; run it again at `at`."""
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__(at.isoformat())
+        self.at = at
+
+
 class Queue(Protocol):
     """Anything that takes jobs: arq in production, a list in tests."""
 

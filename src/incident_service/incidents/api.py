@@ -1,6 +1,81 @@
-"""HTTP of incidents."""
+"""HTTP: incidents and their timeline. The verbs are in `response`."""
 
-from fastapi import APIRouter
+from typing import Annotated
+from uuid import UUID
 
-router = APIRouter()
-CONFLICTS: dict[str, str] = {}
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime
+
+from incident_service.catalog.priority import Priority
+from incident_service.core.http import InTx
+from incident_service.core.pagination import PageQuery, page_query
+from incident_service.incidents import queries
+from incident_service.incidents.lifecycle import Status
+from incident_service.incidents.schemas import EventPage, EventRead, IncidentPage, IncidentRead
+from incident_service.teams.auth import Reader
+
+router = APIRouter(prefix="/incidents", tags=["incidents"])
+CONFLICTS = {
+    "uq_incidents_active": "Another incident of the same service and fingerprint is active.",
+}
+
+
+def incident_filter(
+    status: Annotated[list[Status] | None, Query()] = None,
+    priority: Annotated[list[Priority] | None, Query()] = None,
+    team_id: UUID | None = None,
+    service_id: UUID | None = None,
+    assigned_user_id: UUID | None = None,
+    fingerprint: str | None = None,
+    is_quiet: bool | None = None,  # noqa: FBT001 - a query parameter
+    created_from: AwareDatetime | None = None,
+    created_before: AwareDatetime | None = None,
+) -> queries.IncidentFilter:
+    """Read the filters of the query string; several values of one filter mean "any of"."""
+    return queries.IncidentFilter(
+        statuses=status or (),
+        priorities=priority or (),
+        team_id=team_id,
+        service_id=service_id,
+        assigned_user_id=assigned_user_id,
+        fingerprint=fingerprint,
+        is_quiet=is_quiet,
+        created_from=created_from,
+        created_before=created_before,
+    )
+
+
+@router.get("")
+async def list_incidents(
+    tx: InTx,
+    principal: Reader,
+    wanted: Annotated[queries.IncidentFilter, Depends(incident_filter)],
+    page: Annotated[PageQuery, Depends(page_query)],
+) -> IncidentPage:
+    """List incidents, newest first."""
+    rows, next_cursor = await queries.list_incidents(tx.session, wanted, principal, page)
+    items = [IncidentRead.model_validate(row) for row in rows]
+    return IncidentPage(items=items, next_cursor=next_cursor)
+
+
+@router.get("/{incident_id}")
+async def get_incident(tx: InTx, principal: Reader, incident_id: UUID) -> IncidentRead:
+    """Show one incident."""
+    incident = await queries.get_incident(tx.session, incident_id, principal)
+    return IncidentRead.model_validate(incident)
+
+
+@router.get("/{incident_id}/timeline")
+async def list_timeline(
+    tx: InTx,
+    principal: Reader,
+    incident_id: UUID,
+    limit: Annotated[int, Query(ge=1, le=200)] = 100,
+    cursor: Annotated[int, Query(ge=0, description="`next_cursor` of the page before.")] = 0,
+) -> EventPage:
+    """Show what happened to an incident, oldest first."""
+    await queries.get_incident(tx.session, incident_id, principal)
+    rows = await queries.list_events(tx.session, incident_id, after=cursor, limit=limit + 1)
+    items = [EventRead.model_validate(row) for row in rows[:limit]]
+    more = len(rows) > limit
+    return EventPage(items=items, next_cursor=str(items[-1].sequence) if more else None)

@@ -1,6 +1,30 @@
-"""HTTP of notifications."""
+"""HTTP: who was told about an incident. The path is the incident's, the rows are of here."""
 
-from fastapi import APIRouter
+from typing import Annotated
+from uuid import UUID
 
-router = APIRouter()
+from fastapi import APIRouter, Depends
+
+from incident_service.core.http import InTx
+from incident_service.core.pagination import PageQuery, page_query
+from incident_service.incidents.queries import get_incident
+from incident_service.notifications import queries
+from incident_service.notifications.schemas import NotificationPage, NotificationRead
+from incident_service.teams.auth import Reader
+
+router = APIRouter(prefix="/incidents/{incident_id}/notifications", tags=["incidents"])
 CONFLICTS: dict[str, str] = {}
+
+
+@router.get("")
+async def list_notifications(
+    tx: InTx,
+    principal: Reader,
+    incident_id: UUID,
+    page: Annotated[PageQuery, Depends(page_query)],
+) -> NotificationPage:
+    """List who was told about an incident, how, and with what result; oldest first."""
+    await get_incident(tx.session, incident_id, principal)
+    rows, next_cursor = await queries.list_notifications(tx.session, incident_id, page)
+    items = [NotificationRead.of(row) for row in rows]
+    return NotificationPage(items=items, next_cursor=next_cursor)

@@ -100,7 +100,9 @@ class Page(Base):
     __tablename__ = "pages"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), index=True
+    )
     contact_method_id: Mapped[UUID] = mapped_column(
         ForeignKey("contact_methods.id", ondelete="CASCADE")
     )

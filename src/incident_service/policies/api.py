@@ -1,6 +1,117 @@
-"""HTTP of policies."""
+"""HTTP: escalation policies."""
 
-from fastapi import APIRouter
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
 
-router = APIRouter()
-CONFLICTS: dict[str, str] = {}
+from fastapi import APIRouter, Depends, Query, Request
+
+from incident_service.core.db import Tx
+from incident_service.core.errors import Invalid
+from incident_service.core.http import InTx
+from incident_service.core.pagination import PageQuery, page_query
+from incident_service.policies import actions, queries
+from incident_service.policies.hooks import PolicyHooks
+from incident_service.policies.models import EscalationPolicy
+from incident_service.policies.schemas import (
+    EscalationPolicyCreate,
+    EscalationPolicyPage,
+    EscalationPolicyRead,
+    EscalationPolicyUpdate,
+    EscalationPolicyUpdated,
+    LevelRead,
+    PolicyColumns,
+)
+from incident_service.teams.auth import Manager, Principal, Reader
+
+router = APIRouter(prefix="/escalation-policies", tags=["escalation policies"])
+CONFLICTS: dict[str, str] = {
+    "uq_escalation_policies_name": "The team has another escalation policy of this name.",
+    "uq_escalation_policies_default": "The team's default policy was just changed; try again.",
+    "fk_services_escalation_policy_id": "Services still use this policy; give them another first.",
+}
+
+
+def policy_hooks(request: Request) -> PolicyHooks:
+    """Return what the domains above offer to policies."""
+    hooks: PolicyHooks = request.app.state.policy_hooks
+    return hooks
+
+
+async def with_levels(tx: Tx, policies: Sequence[EscalationPolicy]) -> list[EscalationPolicyRead]:
+    """Show policies together with their levels."""
+    levels = await queries.load_levels(tx.session, [policy.id for policy in policies])
+    return [
+        EscalationPolicyRead(
+            **PolicyColumns.model_validate(policy).model_dump(),
+            levels=[LevelRead.model_validate(level) for level in levels.get(policy.id, [])],
+        )
+        for policy in policies
+    ]
+
+
+@router.get("")
+async def list_escalation_policies(
+    tx: InTx,
+    principal: Reader,
+    page: Annotated[PageQuery, Depends(page_query)],
+    team_id: UUID | None = None,
+) -> EscalationPolicyPage:
+    """List escalation policies, oldest first."""
+    rows, next_cursor = await queries.list_policies(tx.session, principal, page, team_id=team_id)
+    return EscalationPolicyPage(items=await with_levels(tx, rows), next_cursor=next_cursor)
+
+
+@router.post("", status_code=201)
+async def create_escalation_policy(
+    tx: InTx, principal: Manager, body: EscalationPolicyCreate
+) -> EscalationPolicyRead:
+    """Make an escalation policy."""
+    policy = await actions.create_policy(tx, body, by=principal)
+    return (await with_levels(tx, [policy]))[0]
+
+
+@router.get("/{policy_id}")
+async def get_escalation_policy(
+    tx: InTx, principal: Reader, policy_id: UUID
+) -> EscalationPolicyRead:
+    """Show one escalation policy."""
+    policy = await queries.get_policy(tx.session, policy_id, principal)
+    return (await with_levels(tx, [policy]))[0]
+
+
+@router.patch("/{policy_id}")
+async def update_escalation_policy(
+    tx: InTx,
+    principal: Manager,
+    policy_id: UUID,
+    body: EscalationPolicyUpdate,
+    hooks: Annotated[PolicyHooks, Depends(policy_hooks)],
+    apply_to_open: Annotated[
+        bool, Query(description="Start the open incidents anew, by the changed policy.")
+    ] = False,
+) -> EscalationPolicyUpdated:
+    """Change an escalation policy. Open incidents go on as they began, unless `apply_to_open`."""
+    policy = await actions.update_policy(tx, policy_id, body, by=principal)
+    shown = (await with_levels(tx, [policy]))[0]
+    if apply_to_open:
+        await restart_open(tx, policy_id, hooks, principal)
+    on_old_plan = 0 if apply_to_open else await hooks.count_open(tx.session, policy_id)
+    return EscalationPolicyUpdated(**shown.model_dump(), open_incidents_on_old_plan=on_old_plan)
+
+
+async def restart_open(tx: Tx, policy_id: UUID, hooks: PolicyHooks, principal: Principal) -> None:
+    """Start the open incidents of the policy anew.
+
+    Raises:
+        Invalid: nobody offers to do that.
+    """
+    if hooks.restart_open is None:
+        raise Invalid("Restarting open incidents is not available.", "/query/apply_to_open")
+    await hooks.restart_open(tx, policy_id, principal)
+
+
+@router.delete("/{policy_id}", status_code=204)
+async def delete_escalation_policy(tx: InTx, principal: Manager, policy_id: UUID) -> None:
+    """Delete an escalation policy that no service uses. Running escalations go on."""
+    await actions.delete_policy(tx, policy_id, by=principal)

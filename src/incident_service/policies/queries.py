@@ -1,14 +1,25 @@
 """Reads of escalation policies."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from incident_service.core.errors import NotFound
+from incident_service.core.pagination import PageQuery, fetch_page
+from incident_service.core.rows import get_row
 from incident_service.policies.models import EscalationLevel, EscalationPolicy, TargetType
 from incident_service.policies.plan import Plan, PlanLevel, Target
+from incident_service.teams.auth import Principal
+from incident_service.teams.queries import visible
+
+MOST_NAMED = 5
+
+
+class EscalationPolicyNotFound(NotFound):
+    """There is no such escalation policy, or it belongs to a team that the key cannot see."""
 
 
 async def load_plans(session: AsyncSession, policy_ids: Collection[UUID]) -> dict[UUID, Plan]:
@@ -18,24 +29,21 @@ async def load_plans(session: AsyncSession, policy_ids: Collection[UUID]) -> dic
             EscalationPolicy.id.in_(policy_ids), EscalationPolicy.is_active
         )
     )
-    levels: dict[UUID, list[PlanLevel]] = defaultdict(list)
-    for level in await session.scalars(
-        select(EscalationLevel)
-        .where(EscalationLevel.escalation_policy_id.in_(policy_ids))
-        .order_by(EscalationLevel.level_number)
-    ):
-        levels[level.escalation_policy_id].append(
-            PlanLevel((first_target(level), *more_targets(level)), level.timeout_minutes)
-        )
+    levels = await load_levels(session, policy_ids)
     return {
         policy.id: Plan(
-            levels=tuple(levels[policy.id]),
+            levels=tuple(map(plan_level, levels.get(policy.id, ()))),
             repeat_count=policy.repeat_count,
             ack_timeout_minutes=policy.ack_timeout_minutes,
             exhausted_reminder_minutes=policy.exhausted_reminder_minutes,
         )
         for policy in policies
     }
+
+
+def plan_level(level: EscalationLevel) -> PlanLevel:
+    """Copy one level."""
+    return PlanLevel((first_target(level), *more_targets(level)), level.timeout_minutes)
 
 
 def first_target(level: EscalationLevel) -> Target:
@@ -64,3 +72,61 @@ async def default_policies(session: AsyncSession, team_ids: Collection[UUID]) ->
         )
     )
     return {row.team_id: row.id for row in rows}
+
+
+async def get_policy(
+    session: AsyncSession, policy_id: UUID, principal: Principal, *, lock: bool = False
+) -> EscalationPolicy:
+    """Return the policy, without its levels.
+
+    Raises:
+        EscalationPolicyNotFound: it does not exist for this caller.
+    """
+    statement = select(EscalationPolicy).where(EscalationPolicy.id == policy_id)
+    statement = visible(statement, EscalationPolicy.team_id, principal)
+    return await get_row(session, statement, EscalationPolicyNotFound, lock=lock)
+
+
+async def list_policies(
+    session: AsyncSession, principal: Principal, page: PageQuery, *, team_id: UUID | None
+) -> tuple[Sequence[EscalationPolicy], str | None]:
+    """Return a page of the policies that the caller sees: all, or one team's."""
+    statement = visible(select(EscalationPolicy), EscalationPolicy.team_id, principal)
+    if team_id:
+        statement = statement.where(EscalationPolicy.team_id == team_id)
+    return await fetch_page(session, statement, EscalationPolicy.id, page)
+
+
+async def load_levels(
+    session: AsyncSession, policy_ids: Collection[UUID]
+) -> dict[UUID, list[EscalationLevel]]:
+    """Return the levels of each policy in their order; a policy without any is missing."""
+    levels: dict[UUID, list[EscalationLevel]] = defaultdict(list)
+    for level in await session.scalars(
+        select(EscalationLevel)
+        .where(EscalationLevel.escalation_policy_id.in_(policy_ids))
+        .order_by(EscalationLevel.level_number)
+    ):
+        levels[level.escalation_policy_id].append(level)
+    return dict(levels)
+
+
+async def say_who_names_user(session: AsyncSession, user_id: UUID) -> str | None:
+    """Say which policies name the user as a target; None when there is none."""
+    rows = await session.scalars(
+        select(EscalationPolicy.name)
+        .join(EscalationLevel, EscalationLevel.escalation_policy_id == EscalationPolicy.id)
+        .where(
+            or_(
+                EscalationLevel.target_id == user_id,
+                EscalationLevel.additional_targets.contains([{"target_id": str(user_id)}]),
+            )
+        )
+        .group_by(EscalationPolicy.id)
+        .order_by(EscalationPolicy.name)
+    )
+    names = rows.all()
+    if not names:
+        return None
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"Escalation policies page this user: {', '.join(names[:MOST_NAMED])}{more}."

@@ -1,6 +1,11 @@
-"""Who is calling: an API key becomes a principal, and routes say which scope they ask for."""
+"""Who is calling: an API key becomes a principal, and routes say which scope they ask for.
 
-from collections.abc import Callable, Coroutine
+A key may be limited to teams. It then sees and changes what those teams own, and nothing else.
+People belong to everybody: each key reads them, but a limited key changes only those who are in
+its own teams and in no other, and neither makes nor deletes people or teams.
+"""
+
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
@@ -20,11 +25,15 @@ bearer = HTTPBearer(auto_error=False, scheme_name="ApiKey", description="An API 
 
 
 class KeyNotValid(Unauthenticated):
-    """Send a valid API key as `Authorization: Bearer isk_…`; this one is missing, unknown, expired or revoked."""  # noqa: E501 - one sentence
+    """Send a valid API key as `Authorization: Bearer isk_…`; this one is missing, unknown, expired, revoked, or of an inactive person."""  # noqa: E501 - one sentence
 
 
 class ScopeMissing(Forbidden):
     """The API key lacks the scope that this needs."""
+
+
+class KeyLimited(Forbidden):
+    """The API key is limited to teams, and this is not theirs alone to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,36 @@ class Principal:
         if not self.sees(team_id):
             raise NotFound
 
+    def require_every_team(self) -> None:
+        """Refuse a limited key.
+
+        Raises:
+            KeyLimited: the caller is limited to teams.
+        """
+        if self.team_ids is not None:
+            raise KeyLimited
+
+    def require_colleague(self, their_teams: Collection[UUID]) -> None:
+        """Refuse to show how to reach a person who shares no team with the caller.
+
+        Raises:
+            KeyLimited: the person, a member of `their_teams`, is in none of the caller's.
+        """
+        if self.team_ids is not None and self.team_ids.isdisjoint(their_teams):
+            raise KeyLimited
+
+    def require_own_person(self, their_teams: Collection[UUID]) -> None:
+        """Refuse to change a person whom others rely on too.
+
+        Otherwise a key could take a stranger into its team and redirect another team's pages.
+
+        Raises:
+            KeyLimited: the person, a member of `their_teams`, is not in the caller's teams alone.
+        """
+        self.require_colleague(their_teams)
+        if self.team_ids is not None and not self.team_ids.issuperset(their_teams):
+            raise KeyLimited
+
 
 async def authenticate(
     tx: InTx,
@@ -83,18 +122,21 @@ async def authenticate(
 
 
 async def find_principal(tx: Tx, key: str) -> Principal | None:
-    """Look a key up by its hash; None when it is unknown, expired or revoked."""
+    """Look a key up by its hash; None when it, or the person behind it, is out of use."""
     found = (
         await tx.session.execute(
-            select(ApiKey, User.name)
+            select(ApiKey, User)
             .outerjoin(User, User.id == ApiKey.user_id)
             .where(ApiKey.key_digest == tokens.digest(key))
         )
     ).one_or_none()
     if found is None:
         return None
-    row, user_name = found
+    row: ApiKey = found.ApiKey
+    user: User | None = found.User
     if row.revoked_at or (row.expires_at and row.expires_at <= tx.now):
+        return None
+    if user and not user.is_active:
         return None
     return Principal(
         key_id=row.id,
@@ -102,7 +144,7 @@ async def find_principal(tx: Tx, key: str) -> Principal | None:
         scopes=frozenset(map(Scope, row.scopes)),
         team_ids=None if row.team_ids is None else frozenset(map(UUID, row.team_ids)),
         user_id=row.user_id,
-        user_name=user_name or "",
+        user_name=user.name if user else "",
     )
 
 

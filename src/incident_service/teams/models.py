@@ -134,9 +134,13 @@ class ApiKey(Base):
     key_digest: Mapped[str] = mapped_column(comment="SHA-256, hexadecimal")
     hint: Mapped[str] = mapped_column(comment="first characters, to tell keys apart")
     scopes: Mapped[list[str]] = mapped_column(JSONB)
-    team_ids: Mapped[list[str] | None] = mapped_column(JSONB, comment="NULL: every team")
+    team_ids: Mapped[list[str] | None] = mapped_column(
+        JSONB(none_as_null=True), comment="NULL: every team"
+    )
     user_id: Mapped[UUID | None] = mapped_column(
-        ForeignKey("users.id", ondelete="CASCADE"), comment="the person who acts through the key"
+        ForeignKey("users.id", ondelete="CASCADE"),
+        index=True,
+        comment="the person who acts through the key",
     )
     is_bootstrap: Mapped[bool]
     expires_at: Mapped[datetime | None]

@@ -1,0 +1,161 @@
+"""Read the webhook of Prometheus Alertmanager, of any version. Pure.
+
+Source: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from incident_service.alerts import fingerprint
+from incident_service.alerts.adapters import instants, texts
+from incident_service.alerts.incoming import (
+    IncomingAlert,
+    Parsed,
+    Rejected,
+    choose_title,
+    cut,
+    short_fingerprint,
+)
+from incident_service.core.errors import Malformed
+
+MAX_LABELS = 64
+LONGEST_LABEL = 4 * 1024
+MAX_ANNOTATIONS = 64
+LONGEST_ANNOTATION = 32 * 1024
+LONGEST_URL = 4 * 1024
+ALWAYS_KEPT = ("alertname", "severity")
+FIRING_BY_WORD = {"firing": True, "resolved": False}
+
+
+class NoAlerts(Malformed):
+    """Expected Alertmanager's webhook: a JSON object with a list `alerts` of objects with `labels`."""  # noqa: E501 - one sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a payload says of all its alerts. `firing` is None when it says nothing usable."""
+
+    firing: bool | None
+    group_labels: dict[str, str]
+
+
+def parse(document: Any) -> Parsed:  # noqa: ANN401 - raw JSON
+    """Read the alerts of a webhook, in order. A bad one is rejected and costs no other.
+
+    Everything but `alerts`, `status`, `groupLabels` and `truncatedAlerts` is ignored: the version,
+    the receiver and the common labels add nothing, and `groupKey` changes with the routes.
+    A list of alerts without anything around it, as Prometheus sends, is read too.
+
+    Raises:
+        NoAlerts: there is no list `alerts`.
+    """
+    root = find_root(document)
+    envelope = Envelope(
+        read_status(root.get("status")),
+        bounded_labels(texts.read_texts(root.get("groupLabels"))),
+    )
+    alerts: list[IncomingAlert] = []
+    rejected: list[Rejected] = []
+    for index, entry in enumerate(root["alerts"] or ()):
+        match read_alert(entry, index, envelope):
+            case IncomingAlert() as alert:
+                alerts.append(alert)
+            case Rejected() as refusal:
+                rejected.append(refusal)
+    return Parsed(tuple(alerts), tuple(rejected), read_count(root.get("truncatedAlerts")))
+
+
+def find_root(document: Any) -> dict[str, Any]:  # noqa: ANN401 - raw JSON
+    """Return the object that holds `alerts`: a list, or null.
+
+    Raises:
+        NoAlerts: there is none.
+    """
+    if isinstance(document, list) and (not document or any(map(has_labels, document))):
+        return {"alerts": document}
+    if isinstance(document, dict) and isinstance(document.get("alerts", ""), list | None):
+        return document
+    raise NoAlerts
+
+
+def has_labels(entry: object) -> bool:
+    """Say whether this looks like an alert."""
+    return isinstance(entry, dict) and "labels" in entry
+
+
+def read_alert(entry: object, index: int, envelope: Envelope) -> IncomingAlert | Rejected:
+    """Read one alert, or say why it cannot be stored."""
+    if not isinstance(entry, dict):
+        return Rejected(index, "not_an_object", "An alert must be a JSON object.")
+    given = texts.read_texts(entry.get("labels"))
+    identity = read_fingerprint(entry.get("fingerprint"), given)
+    if identity is None:
+        return Rejected(index, "no_identity", "An alert needs labels or a fingerprint.")
+    firing = is_firing(entry, envelope)
+    labels = bounded_labels(given)
+    annotations = texts.bounded(
+        texts.read_texts(entry.get("annotations")),
+        count=MAX_ANNOTATIONS,
+        longest=LONGEST_ANNOTATION,
+    )
+    return IncomingAlert(
+        fingerprint=identity,
+        firing=firing,
+        starts_at=instants.read(entry.get("startsAt")),
+        ends_at=read_end(entry, firing=firing),
+        labels=labels,
+        annotations=annotations,
+        severity=labels.get("severity"),
+        title=choose_title(labels, annotations, identity),
+        generator_url=read_url(entry.get("generatorURL")),
+        group_labels=envelope.group_labels,
+        received_index=index,
+    )
+
+
+def read_fingerprint(value: object, labels: dict[str, str]) -> str | None:
+    """Return the sender's fingerprint, or compute it from labels not yet shortened.
+
+    The sender's wins even over labels that hash differently: some senders hash labels which they
+    do not send.
+    """
+    if isinstance(value, str) and value.strip():
+        return short_fingerprint(texts.clean(value))
+    return fingerprint.of_labels(labels) if labels else None
+
+
+def is_firing(entry: dict[str, Any], envelope: Envelope) -> bool:
+    """Follow the alert's own status, then an end in year 1, then the payload's status.
+
+    When nothing says anything it fires: one page too many is better than one too few.
+    """
+    own = read_status(entry.get("status"))
+    if own is not None:
+        return own
+    return instants.is_go_zero(entry.get("endsAt")) or envelope.firing is not False
+
+
+def read_status(value: object) -> bool | None:
+    """Say whether a status means firing; None when it is not one."""
+    return FIRING_BY_WORD.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+def read_end(entry: dict[str, Any], *, firing: bool) -> datetime | None:
+    """Return when a resolved alert ended; the end of a firing one means nothing."""
+    return None if firing else instants.read(entry.get("endsAt"))
+
+
+def read_url(value: object) -> str:
+    """Return a link as text, for people; it may be relative, or no link at all."""
+    return texts.clean(cut(value, LONGEST_URL)) if isinstance(value, str) else ""
+
+
+def read_count(value: object) -> int:
+    """Return a count; anything that is not one counts nothing."""
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def bounded_labels(labels: dict[str, str]) -> dict[str, str]:
+    """Make labels fit to be stored."""
+    return texts.bounded(labels, count=MAX_LABELS, longest=LONGEST_LABEL, keep=ALWAYS_KEPT)

@@ -1,0 +1,79 @@
+"""API shapes of ingest. Requests are read leniently by the adapters; here they are only described."""  # noqa: E501 - one sentence
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from incident_service.core.fields import Response
+
+
+class AlertOutcome(Response):
+    """What became of one alert."""
+
+    fingerprint: str
+    outcome: str = Field(
+        description="An open set: opened, joined, reopened, resolved, repeated, superseded, held, "
+        "stale, ignored, suppressed, …"
+    )
+    incident_id: UUID | None
+
+
+class AlertRejection(Response):
+    """Why one alert was not stored. Its neighbours were."""
+
+    index: int = Field(description="The alert's place in the payload, from 0.")
+    code: str
+    message: str
+
+
+class IngestResult(Response):
+    """What became of a webhook. It is stored when this is sent."""
+
+    accepted: int
+    rejected: int
+    results: list[AlertOutcome] = Field(description="One for each accepted alert, in order.")
+    errors: list[AlertRejection] = Field(description="The first rejected alerts, at most ten.")
+
+
+TEXTS: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "string"}}
+STATUS: dict[str, Any] = {"type": "string", "examples": ["firing", "resolved"]}
+INSTANT: dict[str, Any] = {"type": "string", "format": "date-time"}
+
+ALERTMANAGER_ALERT: dict[str, Any] = {
+    "type": "object",
+    "required": ["labels"],
+    "properties": {
+        "status": STATUS,
+        "labels": TEXTS,
+        "annotations": TEXTS,
+        "startsAt": INSTANT,
+        "endsAt": {**INSTANT, "description": "Year 1 while the alert fires."},
+        "generatorURL": {"type": "string"},
+        "fingerprint": {"type": "string", "description": "Computed from the labels when missing."},
+    },
+}
+
+ALERTMANAGER_WEBHOOK: dict[str, Any] = {
+    "type": "object",
+    "description": "Alertmanager's webhook, of any version. Fields not listed are ignored.",
+    "required": ["alerts"],
+    "properties": {
+        "version": {"type": "string", "examples": ["4"]},
+        "groupKey": {"type": "string"},
+        "truncatedAlerts": {"type": "integer", "minimum": 0},
+        "status": STATUS,
+        "receiver": {"type": "string"},
+        "groupLabels": TEXTS,
+        "commonLabels": TEXTS,
+        "commonAnnotations": TEXTS,
+        "externalURL": {"type": "string"},
+        "alerts": {"type": "array", "items": ALERTMANAGER_ALERT},
+    },
+}
+
+
+def json_body(schema: dict[str, Any]) -> dict[str, Any]:
+    """Describe the body of a route that reads raw bytes, for OpenAPI."""
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}

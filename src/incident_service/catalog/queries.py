@@ -1,0 +1,100 @@
+"""Reads of services and integrations."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from incident_service.catalog.models import Integration, Service
+from incident_service.core import tokens
+from incident_service.core.errors import NotFound
+from incident_service.core.pagination import PageQuery, fetch_page
+from incident_service.core.rows import get_row
+from incident_service.teams.auth import Principal
+from incident_service.teams.queries import visible
+
+
+class ServiceNotFound(NotFound):
+    """There is no such service, or it belongs to a team that the key cannot see."""
+
+
+class IntegrationNotFound(NotFound):
+    """There is no such integration, or it belongs to a team that the key cannot see."""
+
+
+async def find_integration(session: AsyncSession, key: str, now: datetime) -> Integration | None:
+    """Return the integration that a sender's key belongs to, be it enabled or not.
+
+    The key before the last rotation counts until its time is over.
+    """
+    digest = tokens.digest(key)
+    rows = await session.scalars(
+        select(Integration).where(
+            or_(
+                Integration.key_digest == digest,
+                and_(
+                    Integration.previous_key_digest == digest,
+                    Integration.previous_key_expires_at > now,
+                ),
+            )
+        )
+    )
+    return rows.one_or_none()
+
+
+async def load_services(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, Service]:
+    """Return the services by id; those that do not exist are missing."""
+    rows = await session.scalars(select(Service).where(Service.id.in_(ids)))
+    return {service.id: service for service in rows}
+
+
+async def get_service(
+    session: AsyncSession, service_id: UUID, principal: Principal, *, lock: bool = False
+) -> Service:
+    """Return the service.
+
+    Raises:
+        ServiceNotFound: it does not exist for this caller.
+    """
+    statement = select(Service).where(Service.id == service_id)
+    statement = visible(statement, Service.team_id, principal)
+    return await get_row(session, statement, ServiceNotFound, lock=lock)
+
+
+async def list_services(
+    session: AsyncSession, principal: Principal, page: PageQuery, *, team_id: UUID | None
+) -> tuple[Sequence[Service], str | None]:
+    """Return a page of the services that the caller sees: all, or one team's."""
+    statement = visible(select(Service), Service.team_id, principal)
+    if team_id:
+        statement = statement.where(Service.team_id == team_id)
+    return await fetch_page(session, statement, Service.id, page)
+
+
+async def get_integration(
+    session: AsyncSession, integration_id: UUID, principal: Principal, *, lock: bool = False
+) -> Integration:
+    """Return the integration; it belongs to the team of its service.
+
+    Raises:
+        IntegrationNotFound: it does not exist for this caller.
+    """
+    statement = select(Integration).where(
+        Integration.id == integration_id,
+        Integration.service_id.in_(visible(select(Service.id), Service.team_id, principal)),
+    )
+    return await get_row(session, statement, IntegrationNotFound, lock=lock)
+
+
+async def list_integrations(
+    session: AsyncSession, principal: Principal, page: PageQuery, *, service_id: UUID | None
+) -> tuple[Sequence[Integration], str | None]:
+    """Return a page of the integrations that the caller sees: all, or one service's."""
+    statement = select(Integration).where(
+        Integration.service_id.in_(visible(select(Service.id), Service.team_id, principal))
+    )
+    if service_id:
+        statement = statement.where(Integration.service_id == service_id)
+    return await fetch_page(session, statement, Integration.id, page)

@@ -1,0 +1,183 @@
+"""What the API takes and shows of services and integrations."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+
+from incident_service.catalog.models import Grouping, Integration, IntegrationKind
+from incident_service.catalog.priority import Priority
+from incident_service.core.fields import ExternalId, Name, Patch, Prose, Request, Response
+
+WEEK = 7 * 24 * 60
+MONTH = 31 * 24 * 60
+
+
+def _lower_cased(severities: Mapping[str, Priority]) -> dict[str, Priority]:
+    """Spell the keys as alerts are compared with them: without outer spaces, in lower case."""
+    spelled: dict[str, Priority] = {}
+    for text, priority in severities.items():
+        word = text.strip().lower()
+        if spelled.setdefault(word, priority) is not priority:
+            raise ValueError("two keys that differ only in case mean different priorities")
+    return spelled
+
+
+SeverityMap = Annotated[
+    dict[Annotated[Name, StringConstraints(max_length=100)], Priority],
+    Field(
+        max_length=50,
+        description="Priorities of the sender's severity texts, whatever their case; "
+        "wins over the built-in map.",
+    ),
+    AfterValidator(_lower_cased),
+]
+GroupingLabels = Annotated[
+    list[Name], Field(max_length=20, description="Label names; for the grouping `labels` only.")
+]
+PageFrom = Annotated[
+    Priority, Field(description="Incidents below it are stored and listed, but page nobody.")
+]
+ReopenWindow = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=WEEK,
+        description="An alert that comes back within so many minutes reopens its incident.",
+    ),
+]
+PolicyId = Annotated[
+    UUID | None, Field(description="A policy of the same team; null: the team's default.")
+]
+
+
+class ServiceCreate(Request):
+    """A new service."""
+
+    team_id: UUID
+    name: Name
+    description: Prose = ""
+    external_id: ExternalId | None = None
+    escalation_policy_id: PolicyId = None
+    grouping: Grouping = Grouping.ALERT
+    grouping_labels: GroupingLabels | None = None
+    page_from: PageFrom = Priority.LOW
+    severity_map: SeverityMap = Field(default_factory=dict)
+    auto_resolve: bool = Field(default=True, description="End incidents with their last alert.")
+    reopen_window_minutes: ReopenWindow = 15
+
+
+class ServiceUpdate(Patch):
+    """Changes of a service; it stays with its team. Active incidents keep how they grouped."""
+
+    name: Name | None = None
+    description: Prose | None = None
+    external_id: ExternalId | None = None
+    escalation_policy_id: PolicyId = None
+    grouping: Grouping | None = None
+    grouping_labels: GroupingLabels | None = None
+    page_from: PageFrom | None = None
+    severity_map: SeverityMap | None = None
+    auto_resolve: bool | None = None
+    reopen_window_minutes: ReopenWindow | None = None
+
+    @classmethod
+    def nullable(cls) -> frozenset[str]:
+        """Return the fields that null clears."""
+        return frozenset({"external_id", "escalation_policy_id"})
+
+
+class ServiceRead(Response):
+    """A service."""
+
+    id: UUID
+    team_id: UUID
+    name: str
+    description: str
+    external_id: str | None
+    escalation_policy_id: UUID | None
+    grouping: Grouping
+    grouping_labels: list[str]
+    page_from: Priority
+    severity_map: dict[str, Priority]
+    auto_resolve: bool
+    reopen_window_minutes: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class ServicePage(BaseModel):
+    """A page of services, oldest first."""
+
+    items: list[ServiceRead]
+    next_cursor: str | None
+
+
+class IntegrationCreate(Request):
+    """A new sender."""
+
+    service_id: UUID
+    name: Name
+    kind: IntegrationKind
+
+
+class IntegrationUpdate(Patch):
+    """Changes of an integration."""
+
+    service_id: UUID | None = Field(None, description="Where its alerts go from now on.")
+    name: Name | None = None
+    is_enabled: bool | None = Field(None, description="A disabled one is refused with 403.")
+
+
+class KeyRotation(Request):
+    """How to give an integration a new key."""
+
+    keep_previous_minutes: int = Field(
+        1440, ge=0, le=MONTH, description="How long the present key stays valid beside the new one."
+    )
+
+
+class IntegrationColumns(Response):
+    """What the integration's own row says."""
+
+    id: UUID
+    service_id: UUID
+    name: str
+    kind: IntegrationKind
+    is_enabled: bool
+    key_hint: str = Field(description="How the key begins, to tell keys apart.")
+    previous_key_expires_at: datetime | None = Field(
+        description="Until when the key before the last rotation is valid."
+    )
+    created_at: datetime
+    updated_at: datetime
+
+
+class IntegrationRead(IntegrationColumns):
+    """A sender, without its key."""
+
+    ingest_url: str = Field(description="Where it sends, with the key as Bearer.")
+
+    @classmethod
+    def of(cls, integration: Integration, base_url: str, **more: Any) -> Self:  # noqa: ANN401 - fields
+        """Show an integration of the service that is reached at `base_url`."""
+        return cls(
+            **IntegrationColumns.model_validate(integration).model_dump(),
+            ingest_url=f"{base_url}/v1/ingest/{integration.kind.value}",
+            **more,
+        )
+
+
+class IntegrationWithKey(IntegrationRead):
+    """A sender together with its key, which is shown this one time."""
+
+    key: str
+
+
+class IntegrationPage(BaseModel):
+    """A page of integrations, oldest first."""
+
+    items: list[IntegrationRead]
+    next_cursor: str | None

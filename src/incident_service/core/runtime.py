@@ -1,0 +1,56 @@
+"""What every process of the service holds open: database, queue, clock."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from incident_service.core.clock import DatabaseClock
+from incident_service.core.db import Transactions, database_now, make_engine, make_sessions
+from incident_service.core.queue import ArqQueue, make_redis
+from incident_service.observability import metrics
+from incident_service.settings import Settings
+
+log = structlog.get_logger()
+LARGE_OFFSET_S = 2.0
+MEASURE_EVERY_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The open resources of a process, and the transactions made from them."""
+
+    settings: Settings
+    engine: AsyncEngine
+    queue: ArqQueue
+    clock: DatabaseClock
+    transactions: Transactions
+
+    async def measure_clock(self) -> int:
+        """Take over the offset between this process's clock and PostgreSQL's."""
+        async with self.transactions.sessions() as session:
+            await database_now(session)  # connect first: that takes longer than the question
+            asked_at = self.clock.local_now()
+            answer = await database_now(session)
+            self.clock.measure(asked_at, answer, self.clock.local_now())
+        offset_s = self.clock.offset.total_seconds()
+        metrics.CLOCK_OFFSET.set(offset_s)
+        if abs(offset_s) > LARGE_OFFSET_S:
+            log.warning("clock.offset_large", offset_s=round(offset_s, 3))
+        return 0
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
+    """Open what `settings` name; nothing is connected before it is used."""
+    engine = make_engine(settings.database_url, pool_size=settings.database_pool_size)
+    queue = ArqQueue(make_redis(settings.redis_url))
+    clock = DatabaseClock()
+    transactions = Transactions(make_sessions(engine), queue, clock, settings.minute)
+    try:
+        yield Runtime(settings, engine, queue, clock, transactions)
+    finally:
+        await queue.close()
+        await engine.dispose()

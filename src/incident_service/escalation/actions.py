@@ -1,0 +1,157 @@
+"""Start, go on, hold and stop climbs.
+
+Incidents given here are locked by the caller. Quiet ones never climb: they are passed over.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from incident_service.core.db import Tx
+from incident_service.core.errors import Conflict
+from incident_service.escalation import steps
+from incident_service.escalation.changes import Changes
+from incident_service.escalation.climb import Climb, climb
+from incident_service.escalation.models import EscalationJob, TimerKind
+from incident_service.escalation.plans import copy_plans
+from incident_service.escalation.steps import FIRST, Position
+from incident_service.incidents.models import Incident
+from incident_service.notifications import actions as notifications
+from incident_service.policies.plan import Plan
+
+
+class ClimbAtItsEnd(Conflict):
+    """The policy has run out; ask for `restart` to begin again at level 1."""
+
+
+async def start(tx: Tx, incidents: Sequence[Incident]) -> None:
+    """Begin at level 1 in a new epoch, with a fresh copy of the policy; page at once."""
+    await stop(tx, incidents)
+    climbing = [incident for incident in incidents if not incident.is_quiet]
+    await copy_plans(tx, climbing)
+    for incident in climbing:
+        incident.current_repeat, incident.current_level = 1, 0
+        begin_epoch(incident)
+    await take_steps(tx, [Climb(incident, FIRST) for incident in climbing])
+
+
+async def resume(tx: Tx, incidents: Sequence[Incident]) -> None:
+    """Page the current level again at once, in a new epoch, on the same plan."""
+    await stop(tx, incidents)
+    climbing = [incident for incident in incidents if not incident.is_quiet]
+    for incident in climbing:
+        begin_epoch(incident)
+    await take_steps(tx, [Climb(incident, current(incident)) for incident in climbing])
+
+
+async def take_steps(tx: Tx, climbs: Sequence[Climb]) -> None:
+    """Run steps that are due now and have no row of their own."""
+    changes = Changes.of(tx)
+    await climb(tx, changes, climbs)
+    await changes.write(tx)
+
+
+def begin_epoch(incident: Incident) -> None:
+    """Make every older timer and page of the incident stale."""
+    incident.escalation_epoch += 1
+    incident.exhausted_at = None
+
+
+def current(incident: Incident) -> Position:
+    """Return the position told last, or the first when none was."""
+    return Position(max(incident.current_repeat, 1), max(incident.current_level, 1))
+
+
+async def go_on(tx: Tx, incidents: Sequence[Incident]) -> None:
+    """Continue where the climb was stopped: same epoch, level, repeat and remaining time.
+
+    Climbs that were not waiting for a step begin anew.
+    """
+    stopped = await last_stopped_steps(tx, [incident.id for incident in incidents])
+    changes = Changes.of(tx)
+    anew = []
+    for incident in incidents:
+        if incident.is_quiet:
+            continue
+        row = stopped.get(incident.id)
+        if row is None or row.epoch != incident.escalation_epoch or row.cancelled_at is None:
+            anew.append(incident)
+            continue
+        remaining = max(row.scheduled_for - row.cancelled_at, timedelta(0))
+        at = Position(row.scheduled_repeat, row.scheduled_level)
+        changes.add_pending(incident, TimerKind.STEP, at, tx.now + remaining)
+    await changes.write(tx)
+    await start(tx, anew)
+
+
+async def last_stopped_steps(tx: Tx, incident_ids: Collection[UUID]) -> dict[UUID, EscalationJob]:
+    """Return the timer that was cancelled last, for incidents where that was a step."""
+    rows = await tx.session.scalars(
+        select(EscalationJob)
+        .ext(distinct_on(EscalationJob.incident_id))
+        .where(EscalationJob.incident_id.in_(incident_ids))
+        .order_by(EscalationJob.incident_id, EscalationJob.id.desc())
+    )
+    return {row.incident_id: row for row in rows if row.kind is TimerKind.STEP}
+
+
+async def escalate(tx: Tx, incident: Incident) -> None:
+    """Page the next level now instead of when its time comes.
+
+    Raises:
+        ClimbAtItsEnd: there is no next level.
+    """
+    plan = Plan.from_json(incident.escalation_plan)
+    due = steps.following(plan, current(incident)) if incident.current_level else FIRST
+    if plan.levels and due == steps.exhaustion(plan):
+        raise ClimbAtItsEnd
+    await stop(tx, [incident])
+    await take_steps(tx, [Climb(incident, due)])
+
+
+async def stop(tx: Tx, incidents: Sequence[Incident]) -> None:
+    """Cancel the pending timers and whatever was not yet handed to a channel.
+
+    The rows are what stops the page; taking the arq jobs out after the commit only spares the
+    worker a look at them.
+    """
+    ids = [incident.id for incident in incidents]
+    if not ids:
+        return
+    await tx.flush()
+    cancelled = await tx.session.execute(
+        update(EscalationJob)
+        .where(
+            EscalationJob.incident_id.in_(ids),
+            ~EscalationJob.completed,
+            EscalationJob.cancelled_at.is_(None),
+        )
+        .values(cancelled_at=tx.now)
+        .returning(EscalationJob.arq_job_id)
+        .execution_options(synchronize_session=False)
+    )
+    for key in cancelled.scalars():
+        tx.withdraw(key)
+    await notifications.cancel(tx, ids)
+
+
+async def wait_for_acknowledged(tx: Tx, incidents: Sequence[Incident]) -> None:
+    """Set the timers that take acknowledged incidents back, where the policy has one."""
+    changes = Changes.of(tx)
+    for incident in incidents:
+        minutes = Plan.from_json(incident.escalation_plan).ack_timeout_minutes
+        if minutes and not incident.is_quiet:
+            due_at = tx.now + changes.minutes(minutes)
+            changes.add_pending(incident, TimerKind.ACK_TIMEOUT, current(incident), due_at)
+    await changes.write(tx)
+
+
+async def wait_until(tx: Tx, incident: Incident, due_at: datetime) -> None:
+    """Hold the climb until `due_at`; then its current level is paged again."""
+    await stop(tx, [incident])
+    changes = Changes.of(tx)
+    changes.add_pending(incident, TimerKind.SNOOZE_END, current(incident), due_at)
+    await changes.write(tx)

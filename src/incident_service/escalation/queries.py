@@ -1,0 +1,67 @@
+"""Reads of timers."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from incident_service.core.pagination import PageQuery, fetch_page
+from incident_service.escalation.models import EscalationJob
+from incident_service.incidents.models import Incident
+from incident_service.notifications.models import Notification
+
+
+async def incidents_of(session: AsyncSession, row_ids: Collection[UUID]) -> set[UUID]:
+    """Return the incidents that the timers belong to, without locking anything."""
+    return set(
+        await session.scalars(
+            select(EscalationJob.incident_id).where(EscalationJob.id.in_(row_ids))
+        )
+    )
+
+
+async def overdue(session: AsyncSession, due_before: datetime, limit: int) -> list[UUID]:
+    """Return timers that should have run before `due_before`, and lock their incidents.
+
+    Incidents that somebody else works on are passed over, so nothing here ever waits: locking
+    the timers first would deadlock with an acknowledge.
+    """
+    rows = await session.scalars(
+        select(EscalationJob.id)
+        .join(Incident, Incident.id == EscalationJob.incident_id)
+        .where(
+            EscalationJob.scheduled_for <= due_before,
+            ~EscalationJob.completed,
+            EscalationJob.cancelled_at.is_(None),
+        )
+        .order_by(EscalationJob.scheduled_for)
+        .limit(limit)
+        .with_for_update(of=Incident, skip_locked=True)
+    )
+    return list(rows)
+
+
+async def told_in_epoch(session: AsyncSession, incidents: Sequence[Incident]) -> set[UUID]:
+    """Return those of the incidents that somebody was told of in their current epoch."""
+    rows = await session.scalars(
+        select(Incident.id).where(
+            Incident.id.in_([incident.id for incident in incidents]),
+            select(Notification.id)
+            .where(
+                Notification.incident_id == Incident.id,
+                Notification.epoch == Incident.escalation_epoch,
+            )
+            .exists(),
+        )
+    )
+    return set(rows)
+
+
+async def list_jobs(
+    session: AsyncSession, incident_id: UUID, page: PageQuery
+) -> tuple[Sequence[EscalationJob], str | None]:
+    """Return a page of an incident's timers, in the order they were made."""
+    statement = select(EscalationJob).where(EscalationJob.incident_id == incident_id)
+    return await fetch_page(session, statement, EscalationJob.id, page)

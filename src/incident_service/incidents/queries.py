@@ -1,0 +1,128 @@
+"""Reads of incidents and their timeline."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from incident_service.catalog.priority import Priority
+from incident_service.core.errors import NotFound
+from incident_service.core.pagination import PageQuery, fetch_page
+from incident_service.incidents.lifecycle import Status
+from incident_service.incidents.models import Incident, IncidentEvent
+from incident_service.teams.auth import Principal
+
+
+class IncidentNotFound(NotFound):
+    """There is no such incident, or it belongs to a team that the key cannot see."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentFilter:
+    """Which incidents are wanted; an empty field does not narrow the list."""
+
+    statuses: Sequence[Status] = ()
+    priorities: Sequence[Priority] = ()
+    team_id: UUID | None = None
+    service_id: UUID | None = None
+    assigned_user_id: UUID | None = None
+    fingerprint: str | None = None
+    is_quiet: bool | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+
+
+async def get_incident(session: AsyncSession, incident_id: UUID, principal: Principal) -> Incident:
+    """Return the incident.
+
+    Raises:
+        IncidentNotFound: it does not exist for this caller.
+    """
+    incident = await session.get(Incident, incident_id)
+    if incident is None or not principal.sees(incident.team_id):
+        raise IncidentNotFound
+    return incident
+
+
+async def list_incidents(
+    session: AsyncSession, wanted: IncidentFilter, principal: Principal, page: PageQuery
+) -> tuple[Sequence[Incident], str | None]:
+    """Return a page of incidents, newest first."""
+    statement = narrowed(select(Incident), wanted)
+    if principal.team_ids is not None:
+        statement = statement.where(Incident.team_id.in_(principal.team_ids))
+    return await fetch_page(session, statement, Incident.id, page, newest_first=True)
+
+
+def narrowed(statement: Select[Any], wanted: IncidentFilter) -> Select[Any]:
+    """Apply the filter."""
+    if wanted.statuses:
+        statement = statement.where(Incident.status.in_(wanted.statuses))
+    if wanted.priorities:
+        statement = statement.where(Incident.priority.in_(wanted.priorities))
+    exact = {
+        Incident.team_id: wanted.team_id,
+        Incident.service_id: wanted.service_id,
+        Incident.assigned_user_id: wanted.assigned_user_id,
+        Incident.fingerprint: wanted.fingerprint,
+        Incident.is_quiet: wanted.is_quiet,
+    }
+    for column, value in exact.items():
+        if value is not None:
+            statement = statement.where(column == value)
+    if wanted.created_from:
+        statement = statement.where(Incident.created_at >= wanted.created_from)
+    if wanted.created_before:
+        statement = statement.where(Incident.created_at < wanted.created_before)
+    return statement
+
+
+async def list_events(
+    session: AsyncSession, incident_id: UUID, *, after: int, limit: int
+) -> Sequence[IncidentEvent]:
+    """Return the timeline after a sequence number, oldest first."""
+    rows = await session.scalars(
+        select(IncidentEvent)
+        .where(IncidentEvent.incident_id == incident_id, IncidentEvent.sequence > after)
+        .order_by(IncidentEvent.sequence)
+        .limit(limit)
+    )
+    return rows.all()
+
+
+Key = tuple[UUID, str]
+"""Service id and deduplication key."""
+
+
+async def latest_by_key(session: AsyncSession, keys: Collection[Key]) -> list[UUID]:
+    """Return the id of the newest incident of each key that has one, without locking it.
+
+    An active incident is always the newest of its key: another can only open after it ended.
+    """
+    if not keys:
+        return []
+    rows = await session.scalars(
+        select(Incident.id)
+        .ext(distinct_on(Incident.service_id, Incident.fingerprint))
+        .where(tuple_(Incident.service_id, Incident.fingerprint).in_(list(keys)))
+        .order_by(Incident.service_id, Incident.fingerprint, Incident.created_at.desc())
+    )
+    return list(rows)
+
+
+async def count_active_on_policy(session: AsyncSession, policy_id: UUID) -> int:
+    """Count the active incidents that run on a copy of the policy."""
+    found = await session.scalar(
+        select(func.count())
+        .select_from(Incident)
+        .where(
+            Incident.escalation_policy_id == policy_id,
+            Incident.status.in_([Status.OPEN, Status.ACKNOWLEDGED]),
+        )
+    )
+    return found or 0

@@ -1,0 +1,61 @@
+"""The timeline: every change of an incident, in the transaction that made it."""
+
+from enum import StrEnum
+from typing import Any
+
+from incident_service.core.actor import SYSTEM, Actor
+from incident_service.core.db import Tx
+from incident_service.incidents.models import Incident, IncidentEvent
+from incident_service.observability import metrics
+
+
+class EventKind(StrEnum):
+    """What can happen to an incident. The set is open for readers: new kinds may come."""
+
+    OPENED = "opened"
+    ALERTS_JOINED = "alerts_joined"
+    ALERTS_RESOLVED = "alerts_resolved"
+    PRIORITY_RAISED = "priority_raised"
+    PAGED = "paged"
+    LEVELS_SKIPPED = "levels_skipped"
+    NOBODY_TO_PAGE = "nobody_to_page"
+    EXHAUSTED = "exhausted"
+    REMINDED = "reminded"
+    ASSIGNEE_TOLD = "assignee_told"
+    PAGE_FAILED = "page_failed"
+    ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    ACKNOWLEDGE_TIMED_OUT = "acknowledge_timed_out"
+    ESCALATED = "escalated"
+    RESTARTED = "restarted"
+    SNOOZED = "snoozed"
+    SNOOZE_ENDED = "snooze_ended"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+    CLOSED = "closed"
+
+
+def record(
+    tx: Tx,
+    incident: Incident,
+    kind: EventKind,
+    *,
+    actor: Actor = SYSTEM,
+    reason: str | None = None,
+    data: dict[str, Any] | None = None,
+) -> None:
+    """Add an event. The incident must be locked by this transaction: that orders the sequence."""
+    incident.event_count += 1
+    incident.version += 1
+    metrics.INCIDENTS.labels(kind.value).inc()
+    tx.session.add(
+        IncidentEvent(
+            incident_id=incident.id,
+            sequence=incident.event_count,
+            kind=kind.value,
+            actor=actor.as_json(),
+            reason=reason,
+            data=data or {},
+            at=tx.now,
+        )
+    )

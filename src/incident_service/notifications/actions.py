@@ -1,0 +1,153 @@
+"""Ask for people to be told about incidents, and take back what was not sent yet.
+
+Lock order here: pages by id → notifications by id, after everything that `escalation` locks.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from incident_service import jobs
+from incident_service.core.db import Tx
+from incident_service.core.ids import new_id
+from incident_service.notifications.models import (
+    Notification,
+    NotificationKind,
+    NotificationStatus,
+    Page,
+    PageStatus,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One address, and whose it is; the installation's fallback contact is nobody's."""
+
+    user_id: UUID | None
+    contact_method_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Tell `recipients` about an incident.
+
+    A timer tells each recipient once: asking again for the same `escalation_job_id` changes
+    nothing. `reason` is shown to the people who are told.
+    """
+
+    incident_id: UUID
+    escalation_job_id: UUID | None
+    epoch: int
+    kind: NotificationKind
+    reason: str
+    level: int
+    repeat: int
+    recipients: tuple[Recipient, ...]
+
+
+async def request(tx: Tx, requests: Sequence[Request]) -> None:
+    """Make it due, at this instant, to tell people; one wake-up an address and transaction."""
+    rows = sorted((row for wanted in requests for row in rows_of(tx, wanted)), key=unique_key)
+    if not rows:
+        return
+    await tx.flush()
+    await tx.session.execute(insert(Notification).on_conflict_do_nothing(), rows)
+    for contact_method_id in dict.fromkeys(row["contact_method_id"] for row in rows):
+        wake_up(tx, contact_method_id)
+
+
+def rows_of(tx: Tx, wanted: Request) -> list[dict[str, Any]]:
+    """Return a pending row for each recipient."""
+    return [
+        {
+            "id": new_id(),
+            "incident_id": wanted.incident_id,
+            "escalation_job_id": wanted.escalation_job_id,
+            "epoch": wanted.epoch,
+            "user_id": recipient.user_id,
+            "contact_method_id": recipient.contact_method_id,
+            "kind": wanted.kind,
+            "reason": wanted.reason,
+            "level": wanted.level,
+            "repeat": wanted.repeat,
+            "due_at": tx.now,
+            "status": NotificationStatus.PENDING,
+            "created_at": tx.now,
+            "updated_at": tx.now,
+        }
+        for recipient in wanted.recipients
+    ]
+
+
+def unique_key(row: dict[str, Any]) -> tuple[str, str, str]:
+    """Order rows as their unique index does: two transactions then never wait for each other."""
+    return (str(row["escalation_job_id"]), str(row["user_id"]), str(row["contact_method_id"]))
+
+
+def wake_up(tx: Tx, contact_method_id: UUID) -> None:
+    """Have the address served after the commit, unless this transaction saw to it already."""
+    job = jobs.deliver(contact_method_id, tx.now)
+    if not any((other.name, other.args) == (job.name, job.args) for other in tx.jobs):
+        tx.enqueue(job)
+
+
+async def cancel(tx: Tx, incident_ids: Collection[UUID]) -> None:
+    """Take back the pages of these incidents that no channel has been given yet.
+
+    That is what is pending, and what waits between two attempts. A page that is being sent at
+    this moment cannot be called back; should the attempt fail, there is no further one.
+    """
+    if not incident_ids:
+        return
+    await tx.flush()
+    waiting_page_ids = await lock_waiting_pages(tx, incident_ids)
+    notification_ids = await tx.session.scalars(
+        select(Notification.id)
+        .where(
+            Notification.incident_id.in_(incident_ids),
+            Notification.kind == NotificationKind.PAGE,
+            or_(
+                Notification.status == NotificationStatus.PENDING,
+                and_(
+                    Notification.status == NotificationStatus.SENDING,
+                    Notification.page_id.in_(waiting_page_ids),
+                ),
+            ),
+        )
+        .order_by(Notification.id)
+        .with_for_update()
+    )
+    await mark_cancelled(tx, notification_ids.all())
+
+
+async def lock_waiting_pages(tx: Tx, incident_ids: Collection[UUID]) -> Sequence[UUID]:
+    """Lock the pages of these incidents that are between two attempts, and return their ids.
+
+    Locked, because a page that is claimed for its next attempt meanwhile is no longer waiting.
+    """
+    members = select(Notification.page_id).where(
+        Notification.incident_id.in_(incident_ids),
+        Notification.status == NotificationStatus.SENDING,
+    )
+    rows = await tx.session.scalars(
+        select(Page.id)
+        .where(Page.id.in_(members), Page.status == PageStatus.WAITING)
+        .order_by(Page.id)
+        .with_for_update()
+    )
+    return rows.all()
+
+
+async def mark_cancelled(tx: Tx, notification_ids: Collection[UUID]) -> None:
+    """Cancel notifications that this transaction has locked."""
+    if notification_ids:
+        await tx.session.execute(
+            update(Notification)
+            .where(Notification.id.in_(notification_ids))
+            .values(status=NotificationStatus.CANCELLED, updated_at=tx.now)
+            .execution_options(synchronize_session=False)
+        )

@@ -1,0 +1,76 @@
+"""Pages as ntfy messages."""
+
+import json
+from urllib.parse import urlsplit, urlunsplit
+
+from incident_service.catalog.priority import Priority
+from incident_service.core.outbound import Outbound
+from incident_service.notifications.channels.contract import Address, DeliveryFailed
+from incident_service.notifications.channels.posting import post
+from incident_service.notifications.message import OutgoingPage, subject, text
+
+# ntfy turns a longer message into an attachment, which a phone does not show (limit: 4096 bytes).
+MESSAGE_BYTES = 3800
+URGENCY = {
+    Priority.CRITICAL: 5,
+    Priority.HIGH: 4,
+    Priority.MEDIUM: 3,
+    Priority.LOW: 2,
+    Priority.INFO: 1,
+}
+
+
+class NtfyChannel:
+    """Publishes to a topic, which is given bare or as a URL; a bare one lives at `server_url`.
+
+    JSON to the server's root, instead of headers to the topic: titles need not be ASCII then.
+
+    Source: https://docs.ntfy.sh/publish/#publish-as-json
+    """
+
+    def __init__(self, outbound: Outbound, server_url: str) -> None:
+        self._outbound = outbound
+        self._server_url = server_url
+
+    async def send(self, page: OutgoingPage, to: Address) -> str:
+        """Publish the page; see `ChannelSender.send`."""
+        server_url, topic = place(to.address, self._server_url)
+        message = {
+            "topic": topic,
+            "title": subject(page),
+            "message": cut_to_bytes(text(page), MESSAGE_BYTES),
+            "priority": URGENCY[page.priority],
+            "click": page.incidents[0].url,
+            "tags": ["rotating_light" if page.priority is Priority.CRITICAL else "warning"],
+        }
+        return await post(
+            self._outbound,
+            server_url,
+            content=json.dumps(message).encode(),
+            headers={"content-type": "application/json"},
+            at=page.sent_at,
+        )
+
+
+def place(address: str, server_url: str) -> tuple[str, str]:
+    """Return the server's root and the topic.
+
+    Raises:
+        DeliveryFailed: the address is a URL without a topic.
+    """
+    if "://" not in address:
+        return server_url.rstrip("/") + "/", address
+    parts = urlsplit(address)
+    root, _, topic = parts.path.rstrip("/").rpartition("/")
+    if not topic:
+        raise DeliveryFailed("The ntfy address names no topic.", permanent=True)
+    return urlunsplit((parts.scheme, parts.netloc, f"{root}/", "", "")), topic
+
+
+def cut_to_bytes(message: str, limit: int) -> str:
+    """Cut text to at most `limit` bytes of UTF-8, between characters, and visibly."""
+    encoded = message.encode()
+    if len(encoded) <= limit:
+        return message
+    kept = encoded[: limit - len("…".encode())].decode(errors="ignore")
+    return kept + "…"

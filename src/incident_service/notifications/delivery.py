@@ -1,0 +1,172 @@
+"""Deliver pages: claim, send, record. No transaction is open while a channel is at work."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from random import SystemRandom
+from uuid import UUID
+
+import structlog
+
+from incident_service import jobs
+from incident_service.core.clock import monotonic_s
+from incident_service.core.db import Transactions, Tx
+from incident_service.notifications import queries, record
+from incident_service.notifications.channels.contract import ChannelSender, DeliveryFailed
+from incident_service.notifications.claim import (
+    Claim,
+    Claimed,
+    Dropped,
+    Held,
+    NothingDue,
+    claim,
+)
+from incident_service.notifications.message import one_line, shortened
+from incident_service.notifications.record import Outcome
+from incident_service.observability import metrics
+from incident_service.teams.models import Channel
+
+log = structlog.get_logger()
+DICE = SystemRandom()
+
+SEND_S = 10.0
+PAGES_A_CALL = 20
+# No send starts later than this, so a call takes 15 s and a little at most.
+STARTING_S = 5.0
+
+ADDRESSES_AT_ONCE = 20
+ADDRESSES_A_SWEEP = 100
+SWEEP_S = 2.0
+# Work this young is left to the job that the queue is about to run.
+GRACE = timedelta(seconds=1)
+
+
+class Courier:
+    """Hands pages to their channels, for the queue's jobs and for the reconciler."""
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        channels: Mapping[Channel, ChannelSender],
+        base_url: str,
+        *,
+        jitter: Callable[[], float] = DICE.random,
+    ) -> None:
+        self._transactions = transactions
+        self._channels = channels
+        self._base_url = base_url
+        self._jitter = jitter
+        self._sweeping: dict[UUID, asyncio.Task[int]] = {}
+
+    async def deliver(self, contact_method_id: UUID) -> int:
+        """Send what is due for one address; return how many pages were tried.
+
+        Bounded in pages and in time; what is left over gets a job of its own.
+        """
+        stop_at_s = monotonic_s() + STARTING_S
+        tried = 0
+        while tried < PAGES_A_CALL and monotonic_s() < stop_at_s:
+            match await self._claim(contact_method_id):
+                case Claimed() as claimed:
+                    await self._hand_over(claimed)
+                    tried += 1
+                case Dropped():
+                    continue
+                case Held() | NothingDue():
+                    return tried
+        async with self._transactions.open() as tx:
+            tx.enqueue(jobs.deliver(contact_method_id, tx.now))
+        return tried
+
+    async def sweep(self) -> int:
+        """Start what is overdue; return for how many addresses.
+
+        Waits for a moment only: a slow address goes on in the background, where neither the other
+        addresses nor the reconciler's next round wait for it.
+        """
+        async with self._transactions.open() as tx:
+            overdue = await queries.find_overdue_addresses(
+                tx.session, tx.now, grace=GRACE, limit=ADDRESSES_A_SWEEP
+            )
+        free = ADDRESSES_AT_ONCE - len(self._sweeping)
+        chosen = [address for address in overdue if address not in self._sweeping][:free]
+        started = [self._start(contact_method_id) for contact_method_id in chosen]
+        if started:
+            await asyncio.wait(started, timeout=SWEEP_S)
+        return len(started)
+
+    async def aclose(self) -> None:
+        """Wait until what `sweep` started has come to its end."""
+        await asyncio.gather(*self._sweeping.values(), return_exceptions=True)
+
+    def _start(self, contact_method_id: UUID) -> asyncio.Task[int]:
+        task = asyncio.create_task(self.deliver(contact_method_id))
+        self._sweeping[contact_method_id] = task
+        task.add_done_callback(partial(self._ended, contact_method_id))
+        return task
+
+    def _ended(self, contact_method_id: UUID, task: asyncio.Task[int]) -> None:
+        del self._sweeping[contact_method_id]
+        if not task.cancelled() and (error := task.exception()):
+            log.warning("delivery.broke_off", contact_method_id=contact_method_id, exc_info=error)
+
+    async def _claim(self, contact_method_id: UUID) -> Claim:
+        async def work(tx: Tx) -> Claim:
+            return await claim(tx, contact_method_id, self._base_url)
+
+        return await self._transactions.run(work)
+
+    async def _hand_over(self, claimed: Claimed) -> None:
+        """Send and record. When this process dies in between, the lease runs out."""
+        try:
+            detail = await self._send(claimed)
+        except DeliveryFailed as failure:
+            outcome = await self._record_failure(claimed, failure)
+        else:
+            outcome = await self._record_success(claimed, detail)
+        channel = claimed.address.kind.value
+        metrics.PAGES.labels(channel, outcome.value).inc()
+        if outcome is Outcome.FAILED:
+            metrics.PAGES_FAILED.labels(channel).inc()
+
+    async def _send(self, claimed: Claimed) -> str:
+        """Give the page to its channel; whatever goes wrong is a failed delivery."""
+        channel = self._channels.get(claimed.address.kind)
+        if channel is None or not claimed.address.is_enabled:
+            missing = "is switched off" if channel else "needs a channel that this process lacks"
+            raise DeliveryFailed(f"The contact method {missing}.", permanent=True)
+        try:
+            async with asyncio.timeout(SEND_S):
+                detail = await channel.send(claimed.page, claimed.address)
+        except DeliveryFailed:
+            raise
+        except TimeoutError as error:
+            raise DeliveryFailed(f"No answer within {SEND_S:g} s.") from error
+        except Exception as error:
+            log.exception("delivery.channel_broke", page_id=claimed.page.id)
+            raise DeliveryFailed(f"The channel broke ({type(error).__name__}).") from error
+        return shortened(one_line(detail), 100)
+
+    async def _record_success(self, claimed: Claimed, detail: str) -> Outcome:
+        async def work(tx: Tx) -> Outcome:
+            return await record.succeeded(tx, claimed, detail)
+
+        return await self._transactions.run(work)
+
+    async def _record_failure(self, claimed: Claimed, failure: DeliveryFailed) -> Outcome:
+        jitter = self._jitter()
+
+        async def work(tx: Tx) -> Outcome:
+            return await record.failed(tx, claimed, failure, jitter=jitter)
+
+        outcome = await self._transactions.run(work)
+        log.warning(
+            "delivery.failed",
+            page_id=claimed.page.id,
+            channel=claimed.address.kind.value,
+            attempt=claimed.attempt,
+            outcome=outcome.value,
+            error=str(failure),
+        )
+        return outcome

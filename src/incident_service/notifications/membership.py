@@ -1,0 +1,108 @@
+"""Read and lock the notifications that make up a page, and what there is to say about them."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, select
+
+from incident_service.catalog.models import Service
+from incident_service.core.db import Tx
+from incident_service.incidents.models import Incident
+from incident_service.notifications.actions import mark_cancelled
+from incident_service.notifications.message import PagedIncident
+from incident_service.notifications.models import Notification
+from incident_service.notifications.relevance import Standing, is_relevant
+from incident_service.teams.models import Team
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An incident with the names of its service and its team."""
+
+    incident: Incident
+    service: str
+    team: str
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The notifications to send, and their incidents, the most urgent first."""
+
+    notification_ids: tuple[UUID, ...]
+    incidents: tuple[PagedIncident, ...]
+
+
+async def lock_notifications(tx: Tx, *conditions: ColumnElement[bool]) -> Sequence[Notification]:
+    """Lock and read notifications in the order of their ids, waiting for whoever has them."""
+    rows = await tx.session.scalars(
+        select(Notification)
+        .where(*conditions)
+        .order_by(Notification.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return rows.all()
+
+
+async def keep_relevant(tx: Tx, locked: Sequence[Notification], base_url: str) -> Members:
+    """Keep of the locked notifications those that still have a reason, and cancel the others.
+
+    The incidents are read by a statement of their own: one that had waited for the locks would
+    show them as they were before the wait.
+    """
+    named = await read_incidents(tx, {row.incident_id for row in locked})
+    kept: list[Notification] = []
+    overtaken: list[UUID] = []
+    for row in locked:
+        incident = named[row.incident_id].incident
+        standing = Standing(incident.status, incident.escalation_epoch, incident.snoozed_until)
+        if is_relevant(row.kind, row.epoch, standing, tx.now):
+            kept.append(row)
+        else:
+            overtaken.append(row.id)
+    await mark_cancelled(tx, overtaken)
+    return Members(tuple(row.id for row in kept), tuple(describe(kept, named, base_url)))
+
+
+async def read_incidents(tx: Tx, incident_ids: Collection[UUID]) -> dict[UUID, Named]:
+    """Read incidents as they are committed at this moment, without locking them."""
+    rows = await tx.session.execute(
+        select(Incident, Service.name, Team.name)
+        .join(Service, Service.id == Incident.service_id)
+        .join(Team, Team.id == Incident.team_id)
+        .where(Incident.id.in_(incident_ids))
+        .execution_options(populate_existing=True)
+    )
+    return {incident.id: Named(incident, service, team) for incident, service, team in rows}
+
+
+def describe(
+    kept: Iterable[Notification], named: dict[UUID, Named], base_url: str
+) -> list[PagedIncident]:
+    """Describe each incident once, by the last notification about it."""
+    last = {row.incident_id: row for row in kept}
+    described = [paged(row, named[incident_id], base_url) for incident_id, row in last.items()]
+    return sorted(described, key=lambda incident: (incident.priority.rank, incident.number))
+
+
+def paged(row: Notification, named: Named, base_url: str) -> PagedIncident:
+    """Describe an incident to the person whom the notification tells."""
+    incident = named.incident
+    return PagedIncident(
+        id=incident.id,
+        number=incident.number,
+        title=incident.title,
+        status=incident.status,
+        priority=incident.priority,
+        kind=row.kind,
+        level=row.level,
+        repeat=row.repeat,
+        reason=row.reason,
+        labels=incident.labels,
+        annotations=incident.annotations,
+        url=f"{base_url}/v1/incidents/{incident.id}",
+        service=named.service,
+        team=named.team,
+        created_at=incident.created_at,
+    )

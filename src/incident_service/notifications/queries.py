@@ -1,0 +1,151 @@
+"""Reads of notifications and pages."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from incident_service.catalog.priority import Priority
+from incident_service.core.pagination import PageQuery, fetch_page
+from incident_service.incidents.models import Incident
+from incident_service.notifications.models import (
+    Notification,
+    NotificationStatus,
+    Page,
+    PageStatus,
+)
+from incident_service.notifications.spacing import MEMORY, SPACING, EarlierPage
+from incident_service.teams.models import Channel, ContactMethod
+
+
+def rank(priority: InstrumentedAttribute[Priority]) -> ColumnElement[int]:
+    """Order by urgency in SQL; 0 is the most urgent."""
+    return case(*((priority == member, member.rank) for member in Priority))
+
+
+def is_due_again(now: datetime) -> ColumnElement[bool]:
+    """Say of a page that its next attempt is due, or that its worker has died."""
+    return or_(
+        and_(Page.status == PageStatus.WAITING, Page.next_attempt_at <= now),
+        and_(Page.status == PageStatus.SENDING, Page.lease_until < now),
+    )
+
+
+async def find_due_incidents(
+    session: AsyncSession, contact_method_id: UUID, now: datetime, *, limit: int
+) -> dict[UUID, Priority]:
+    """Return the incidents that the address is to be told of, most urgent first, then oldest."""
+    rows = await session.execute(
+        select(Incident.id, Incident.priority)
+        .join(Notification, Notification.incident_id == Incident.id)
+        .where(
+            Notification.contact_method_id == contact_method_id,
+            Notification.status == NotificationStatus.PENDING,
+            Notification.due_at <= now,
+        )
+        .group_by(Incident.id)
+        .order_by(rank(Incident.priority), func.min(Notification.due_at), Incident.id)
+        .limit(limit)
+    )
+    return {row.id: row.priority for row in rows}
+
+
+async def load_earlier_pages(
+    session: AsyncSession, contact_method_id: UUID, now: datetime
+) -> list[EarlierPage]:
+    """Return what the address was lately sent, or is being sent."""
+    rows = await session.execute(
+        select(Page.created_at, Page.priority).where(
+            Page.contact_method_id == contact_method_id,
+            Page.created_at > now - MEMORY,
+            Page.status != PageStatus.CANCELLED,
+        )
+    )
+    return [EarlierPage(row.created_at, row.priority) for row in rows]
+
+
+async def find_overdue_addresses(
+    session: AsyncSession, now: datetime, *, grace: timedelta, limit: int
+) -> list[UUID]:
+    """Return the contact methods that nobody serves though something is due, longest due first.
+
+    Work younger than `grace` is left to the job that is on its way. Addresses that spacing holds
+    back are not listed; `claim` decides about the others.
+    """
+    again = await session.scalars(
+        select(Page.contact_method_id)
+        .where(is_due_again(now - grace))
+        .group_by(Page.contact_method_id)
+        .order_by(func.min(Page.created_at))
+        .limit(limit)
+    )
+    pending = await session.scalars(
+        select(ContactMethod.id)
+        .join(Notification, Notification.contact_method_id == ContactMethod.id)
+        .join(Incident, Incident.id == Notification.incident_id)
+        .where(
+            Notification.status == NotificationStatus.PENDING,
+            Notification.due_at <= now - grace,
+        )
+        .group_by(ContactMethod.id)
+        .having(or_(~ContactMethod.bundle, ~is_held_back(now)))
+        .order_by(func.min(Notification.due_at))
+        .limit(limit)
+    )
+    return list(dict.fromkeys([*again, *pending]))[:limit]
+
+
+def is_held_back(now: datetime) -> ColumnElement[bool]:
+    """Say, in a query grouped by contact method, what `spacing` says of the pending priorities."""
+    sent = (Page.contact_method_id == ContactMethod.id, Page.status != PageStatus.CANCELLED)
+    just_sent = select(Page.id).where(*sent, Page.created_at > now - SPACING)
+    as_urgent = select(Page.id).where(
+        *sent,
+        Page.created_at > now - MEMORY,
+        rank(Page.priority) <= func.min(rank(Incident.priority)),
+    )
+    return and_(
+        just_sent.correlate(ContactMethod).exists(),
+        as_urgent.correlate(ContactMethod, Incident).exists(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A notification, how its page fares, and the kind of its address."""
+
+    notification: Notification
+    page: Page | None
+    channel: Channel
+
+
+async def list_notifications(
+    session: AsyncSession, incident_id: UUID, wanted: PageQuery
+) -> tuple[list[Told], str | None]:
+    """Return a page of an incident's notifications, oldest first."""
+    statement = select(Notification).where(Notification.incident_id == incident_id)
+    rows, next_cursor = await fetch_page(session, statement, Notification.id, wanted)
+    page_ids = {row.page_id for row in rows if row.page_id}
+    pages = {
+        page.id: page for page in await session.scalars(select(Page).where(Page.id.in_(page_ids)))
+    }
+    channels = await load_channels(session, {row.contact_method_id for row in rows})
+    told = [
+        Told(row, pages[row.page_id] if row.page_id else None, channels[row.contact_method_id])
+        for row in rows
+    ]
+    return told, next_cursor
+
+
+async def load_channels(
+    session: AsyncSession, contact_method_ids: Collection[UUID]
+) -> dict[UUID, Channel]:
+    """Return the channel of each contact method."""
+    rows = await session.execute(
+        select(ContactMethod.id, ContactMethod.kind).where(ContactMethod.id.in_(contact_method_ids))
+    )
+    return {row.id: row.kind for row in rows}

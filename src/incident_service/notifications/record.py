@@ -1,0 +1,166 @@
+"""Record how a delivery ended: the second of the two transactions round it.
+
+A worker may be so late that its lease has run out and another has taken the page up. Then its
+failure no longer counts. Its success does: what got through must not be sent again.
+"""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+
+from incident_service import jobs
+from incident_service.core.db import Tx
+from incident_service.incidents import locks, timeline
+from incident_service.incidents.models import Incident
+from incident_service.incidents.timeline import EventKind
+from incident_service.notifications.backoff import Decision, GiveUp, TryAgain, after_failure
+from incident_service.notifications.channels.contract import DeliveryFailed
+from incident_service.notifications.claim import Claimed
+from incident_service.notifications.models import (
+    Notification,
+    NotificationStatus,
+    Page,
+    PageAttempt,
+    PageStatus,
+)
+
+
+class Outcome(StrEnum):
+    """What became of an attempt; `late`: another attempt's result stands."""
+
+    SENT = "sent"
+    RETRY = "retry"
+    FAILED = "failed"
+    LATE = "late"
+
+
+async def succeeded(tx: Tx, claimed: Claimed, detail: str) -> Outcome:
+    """Record that the channel has the page."""
+    page = await lock_page(tx, claimed.page.id)
+    await finish_attempt(tx, claimed, delivered=True, detail=detail)
+    if page is None or page.status is PageStatus.SENT:
+        return Outcome.LATE
+    page.status = PageStatus.SENT
+    page.sent_at = tx.now
+    page.next_attempt_at = page.lease_until = page.last_error = None
+    told = (NotificationStatus.SENDING, NotificationStatus.FAILED)
+    await move_members(tx, page.id, told, NotificationStatus.SENT)
+    return Outcome.SENT
+
+
+async def failed(tx: Tx, claimed: Claimed, failure: DeliveryFailed, *, jitter: float) -> Outcome:
+    """Record that the attempt failed, and what follows: another attempt, or giving up.
+
+    `jitter` is a random number from 0 to 1.
+    """
+    match decide(tx, claimed, failure, jitter):
+        case TryAgain(delay):
+            return await wait(tx, claimed, str(failure), delay)
+        case GiveUp(reason):
+            return await give_up(tx, claimed, str(failure), reason)
+
+
+def decide(tx: Tx, claimed: Claimed, failure: DeliveryFailed, jitter: float) -> Decision:
+    """Ask `backoff`."""
+    wish = failure.retry_after_s
+    return after_failure(
+        attempts=claimed.attempt,
+        age=tx.now - claimed.created_at,
+        jitter=jitter,
+        permanent=failure.permanent,
+        retry_after=None if wish is None else timedelta(seconds=min(wish, 86_400)),
+    )
+
+
+async def wait(tx: Tx, claimed: Claimed, error: str, delay: timedelta) -> Outcome:
+    """Plan the next attempt."""
+    page = await lock_page(tx, claimed.page.id)
+    await finish_attempt(tx, claimed, delivered=False, detail=error)
+    if page is None or not holds_lease(page, claimed):
+        return Outcome.LATE
+    page.status = PageStatus.WAITING
+    page.lease_until = None
+    page.next_attempt_at = tx.now + delay
+    page.last_error = error
+    tx.enqueue(jobs.deliver(page.contact_method_id, page.next_attempt_at))
+    return Outcome.RETRY
+
+
+async def give_up(tx: Tx, claimed: Claimed, error: str, reason: str) -> Outcome:
+    """Fail the page and its members, and say so in the timeline of each incident."""
+    incident_ids = [incident.id for incident in claimed.page.incidents]
+    incidents = await locks.lock(tx.session, incident_ids)  # before pages and notifications
+    page = await lock_page(tx, claimed.page.id)
+    await finish_attempt(tx, claimed, delivered=False, detail=error)
+    if page is None or not holds_lease(page, claimed):
+        return Outcome.LATE
+    page.status = PageStatus.FAILED
+    page.lease_until = page.next_attempt_at = None
+    page.last_error = error
+    await move_members(tx, page.id, (NotificationStatus.SENDING,), NotificationStatus.FAILED)
+    for incident in incidents.values():
+        tell_timeline(tx, incident, page, reason)
+    return Outcome.FAILED
+
+
+def tell_timeline(tx: Tx, incident: Incident, page: Page, reason: str) -> None:
+    """Record that somebody was not reached, and whom to ask about it."""
+    data: dict[str, Any] = {
+        "page_id": str(page.id),
+        "channel": page.channel.value,
+        "user_id": str(page.user_id) if page.user_id else None,
+        "contact_method_id": str(page.contact_method_id),
+        "attempts": page.attempts,
+        "error": page.last_error,
+    }
+    timeline.record(
+        tx,
+        incident,
+        EventKind.PAGE_FAILED,
+        reason=f"A page by {page.channel.value} was given up: {reason}.",
+        data=data,
+    )
+
+
+async def lock_page(tx: Tx, page_id: UUID) -> Page | None:
+    """Lock and read the page; None when its address was deleted meanwhile."""
+    rows = await tx.session.scalars(
+        select(Page)
+        .where(Page.id == page_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return rows.one_or_none()
+
+
+def holds_lease(page: Page, claimed: Claimed) -> bool:
+    """Say whether this attempt is still the page's last, and its result still open."""
+    return page.status is PageStatus.SENDING and page.attempts == claimed.attempt
+
+
+async def finish_attempt(tx: Tx, claimed: Claimed, *, delivered: bool, detail: str) -> None:
+    """Complete the attempt's own row: that is true even when it came too late to matter."""
+    await tx.session.execute(
+        update(PageAttempt)
+        .where(PageAttempt.page_id == claimed.page.id, PageAttempt.number == claimed.attempt)
+        .values(finished_at=tx.now, delivered=delivered, detail=detail)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def move_members(
+    tx: Tx,
+    page_id: UUID,
+    before: tuple[NotificationStatus, ...],
+    after: NotificationStatus,
+) -> None:
+    """Give the page's members that are in one of `before` a new status."""
+    await tx.session.execute(
+        update(Notification)
+        .where(Notification.page_id == page_id, Notification.status.in_(before))
+        .values(status=after, updated_at=tx.now)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,79 @@
+"""Keep secrets out of the logs: whatever is about to be written is masked first.
+
+Secrets are not logged on purpose. This is for those that come along: in an address, in a header,
+in the text of an error.
+"""
+
+import logging
+import re
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+MASK = "***"
+SECRET_NAMES = frozenset({"authorization", "x-api-key", "password", "secret", "token", "api_key"})
+
+RULES = (
+    # Our own keys, wherever they stand.
+    (re.compile(r"(isi|isk|whsec)_[\w+/=-]+", re.ASCII), rf"\1_{MASK}"),
+    # The key in the address of a sender, whatever it looks like.
+    (re.compile(r"(/v1/ingest/[\w-]+/)[^/\s\"'?#]+"), rf"\1{MASK}"),
+    # A header, as HTTP, JSON or Python writes it.
+    (
+        re.compile(
+            r"(\b(?:authorization|x-api-key)\b[\"']?\s*[:=,]\s*b?[\"']?)"
+            r"(?:[a-z]+\s+)?[^\s\"',;]+",
+            re.IGNORECASE,
+        ),
+        rf"\1{MASK}",
+    ),
+    (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{16,}", re.IGNORECASE | re.ASCII), rf"\1 {MASK}"),
+    # The password in an address.
+    (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), rf"\1{MASK}@"),
+)
+
+
+def mask(text: str) -> str:
+    """Replace what looks like a secret by `***`."""
+    for pattern, replacement in RULES:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def masked(value: Any) -> Any:  # noqa: ANN401 - whatever is logged
+    """Mask every text in a value, and all of a value whose name says that it is secret."""
+    match value:
+        case str():
+            return mask(value)
+        case bytes() | BaseException():
+            return mask(repr(value))
+        case Mapping():
+            return {
+                name: MASK if str(name).lower() in SECRET_NAMES else masked(item)
+                for name, item in value.items()
+            }
+        case list() | tuple() | set() | frozenset():
+            return [masked(item) for item in value]
+        case _:
+            return value
+
+
+def redact(
+    _logger: Any,  # noqa: ANN401 - structlog's signature
+    _method: str,
+    event: MutableMapping[str, Any],
+) -> MutableMapping[str, Any]:
+    """Mask a structlog event. It belongs after `format_exc_info`, right before the renderer."""
+    clean: MutableMapping[str, Any] = masked(event)
+    return clean
+
+
+class RedactingFilter(logging.Filter):
+    """Masks what reaches a handler that does not go through structlog's formatter."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Mask the message; every record passes."""
+        if isinstance(record.msg, str):
+            record.msg, record.args = mask(record.getMessage()), None
+        else:
+            record.msg = masked(record.msg)
+        return True

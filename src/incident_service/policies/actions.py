@@ -1,0 +1,149 @@
+"""Make, change and delete escalation policies.
+
+Changes of a team's policies take turns by the team's row, so that the default moves in one piece.
+Running climbs carry a copy of their policy and are not disturbed.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select, update
+
+from incident_service.core.db import Tx
+from incident_service.core.ids import new_id
+from incident_service.core.rows import change_row
+from incident_service.policies import levels as rungs
+from incident_service.policies import queries
+from incident_service.policies.models import EscalationLevel, EscalationPolicy
+from incident_service.policies.plan import PlanLevel, Target
+from incident_service.policies.schemas import (
+    EscalationPolicyCreate,
+    EscalationPolicyUpdate,
+    LevelWrite,
+)
+from incident_service.teams.auth import Principal
+from incident_service.teams.models import User
+from incident_service.teams.queries import get_team
+
+
+async def create_policy(
+    tx: Tx, wanted: EscalationPolicyCreate, *, by: Principal
+) -> EscalationPolicy:
+    """Make a policy with its levels; a new default takes over from the team's present one.
+
+    Raises:
+        TeamNotFound: the team does not exist for the caller.
+        TargetNotUsable: a level names somebody who cannot be paged.
+        TimeoutTooShort: a level leaves the entire team too little time.
+    """
+    await get_team(tx.session, wanted.team_id, by, lock=True)
+    usable = await usable_levels(tx, wanted.levels)
+    if wanted.is_default:
+        await drop_default(tx, wanted.team_id)
+    policy = EscalationPolicy(
+        id=new_id(),
+        **wanted.model_dump(exclude={"levels"}),
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+    tx.session.add(policy)
+    await tx.flush()
+    await write_levels(tx, policy.id, usable)
+    return policy
+
+
+async def update_policy(
+    tx: Tx, policy_id: UUID, wanted: EscalationPolicyUpdate, *, by: Principal
+) -> EscalationPolicy:
+    """Change the given columns, and replace the levels when they are given.
+
+    Raises:
+        TargetNotUsable: a level names somebody who cannot be paged.
+        TimeoutTooShort: a level leaves the entire team too little time.
+    """
+    policy = await lock_policy(tx, policy_id, by)
+    if wanted.levels is not None:
+        usable = await usable_levels(tx, wanted.levels)
+        await tx.session.execute(
+            delete(EscalationLevel).where(EscalationLevel.escalation_policy_id == policy_id)
+        )
+        await write_levels(tx, policy_id, usable)
+    if wanted.is_default and not policy.is_default:
+        await drop_default(tx, policy.team_id)
+    changes = wanted.changes()
+    changes.pop("levels", None)
+    change_row(policy, changes, tx.now)
+    await tx.flush()
+    return policy
+
+
+async def lock_policy(tx: Tx, policy_id: UUID, by: Principal) -> EscalationPolicy:
+    """Lock the policy, and before it its team."""
+    seen = await queries.get_policy(tx.session, policy_id, by)
+    await get_team(tx.session, seen.team_id, by, lock=True)
+    return await queries.get_policy(tx.session, policy_id, by, lock=True)
+
+
+async def delete_policy(tx: Tx, policy_id: UUID, *, by: Principal) -> None:
+    """Delete a policy with its levels; a foreign key refuses it while a service names it."""
+    policy = await lock_policy(tx, policy_id, by)
+    await tx.session.delete(policy)
+    await tx.flush()
+
+
+async def usable_levels(tx: Tx, wanted: Sequence[LevelWrite]) -> list[PlanLevel]:
+    """Return the levels with each target once.
+
+    The users are locked against being deleted or made inactive until the levels are written.
+
+    Raises:
+        TargetNotUsable: somebody cannot be paged.
+        TimeoutTooShort: the entire team has less than 3 minutes.
+    """
+    asked = [level.as_plan() for level in wanted]
+    rungs.require_usable(asked)
+    active = await tx.session.scalars(
+        select(User.id)
+        .where(User.id.in_(rungs.named_users(asked)), User.is_active)
+        .order_by(User.id)
+        .with_for_update(read=True)
+    )
+    rungs.require_known_users(asked, set(active))
+    return [rungs.merged(level) for level in asked]
+
+
+async def write_levels(tx: Tx, policy_id: UUID, levels: Sequence[PlanLevel]) -> None:
+    """Write the levels of a policy that has none, numbered from 1."""
+    rows: list[dict[str, Any]] = [
+        {
+            "id": new_id(),
+            "escalation_policy_id": policy_id,
+            "level_number": number,
+            "target_type": level.targets[0].type,
+            "target_id": level.targets[0].id,
+            "additional_targets": [as_json(target) for target in level.targets[1:]],
+            "timeout_minutes": level.timeout_minutes,
+            "created_at": tx.now,
+        }
+        for number, level in enumerate(levels, start=1)
+    ]
+    if rows:
+        await tx.session.execute(insert(EscalationLevel), rows)
+
+
+def as_json(target: Target) -> dict[str, str | None]:
+    """Return the form kept in `additional_targets`."""
+    return {
+        "target_type": target.type.value,
+        "target_id": str(target.id) if target.id else None,
+    }
+
+
+async def drop_default(tx: Tx, team_id: UUID) -> None:
+    """Leave the team without a default; its row must be locked."""
+    await tx.session.execute(
+        update(EscalationPolicy)
+        .where(EscalationPolicy.team_id == team_id, EscalationPolicy.is_default)
+        .values(is_default=False, updated_at=tx.now)
+    )

@@ -1,0 +1,152 @@
+"""What the API takes and shows of escalation policies."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from incident_service.core.fields import Name, Patch, Prose, Request, Response
+from incident_service.policies.models import TargetType
+from incident_service.policies.plan import PlanLevel, Target
+
+WEEK = 7 * 24 * 60
+Minutes = Annotated[int, Field(ge=1, le=WEEK)]
+RepeatCount = Annotated[int, Field(ge=1, le=9, description="How often the levels run in all.")]
+AckTimeout = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=WEEK,
+        description="Minutes until an acknowledged incident pages again; null: never.",
+    ),
+]
+Reminder = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=WEEK,
+        description="Minutes between reminders after the last level of an urgent incident; "
+        "null: none.",
+    ),
+]
+
+
+class TargetWrite(Request):
+    """Whom to page: a user by id, or the policy's entire team (managers and responders)."""
+
+    target_type: TargetType
+    target_id: UUID | None = None
+
+
+class LevelWrite(TargetWrite):
+    """One rung of a policy; levels count from 1 in the order they are given."""
+
+    additional_targets: list[TargetWrite] = Field(
+        default_factory=list, max_length=20, description="Paged together with the first target."
+    )
+    timeout_minutes: Minutes = Field(
+        30, description="How long they have to answer; at least 3 for the entire team."
+    )
+
+    def as_plan(self) -> PlanLevel:
+        """Return the level in the domain's words."""
+        targets = (self, *self.additional_targets)
+        return PlanLevel(
+            tuple(Target(target.target_type, target.target_id) for target in targets),
+            self.timeout_minutes,
+        )
+
+
+Levels = Annotated[
+    list[LevelWrite],
+    Field(max_length=10, description="None at all: the team's managers are told at once."),
+]
+
+
+class EscalationPolicyCreate(Request):
+    """A new escalation policy."""
+
+    team_id: UUID
+    name: Name
+    description: Prose = ""
+    is_default: bool = Field(
+        default=False,
+        description="Pages for the team's services that name no policy. "
+        "The team's default until now ceases to be it.",
+    )
+    is_active: bool = True
+    repeat_count: RepeatCount = 1
+    ack_timeout_minutes: AckTimeout | None = None
+    exhausted_reminder_minutes: Reminder | None = 30
+    levels: Levels = Field(default_factory=list)
+
+
+class EscalationPolicyUpdate(Patch):
+    """Changes of an escalation policy; `levels` are replaced as a whole."""
+
+    name: Name | None = None
+    description: Prose | None = None
+    is_default: bool | None = None
+    is_active: bool | None = None
+    repeat_count: RepeatCount | None = None
+    ack_timeout_minutes: AckTimeout | None = None
+    exhausted_reminder_minutes: Reminder | None = None
+    levels: Levels | None = None
+
+    @classmethod
+    def nullable(cls) -> frozenset[str]:
+        """Return the fields that null clears."""
+        return frozenset({"ack_timeout_minutes", "exhausted_reminder_minutes"})
+
+
+class TargetRead(Response):
+    """Whom a level pages."""
+
+    target_type: TargetType
+    target_id: UUID | None
+
+
+class LevelRead(TargetRead):
+    """One rung of a policy."""
+
+    level_number: int
+    additional_targets: list[TargetRead]
+    timeout_minutes: int
+
+
+class PolicyColumns(Response):
+    """What the policy's own row says."""
+
+    id: UUID
+    team_id: UUID
+    name: str
+    description: str
+    is_default: bool
+    is_active: bool
+    repeat_count: int
+    ack_timeout_minutes: int | None
+    exhausted_reminder_minutes: int | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class EscalationPolicyRead(PolicyColumns):
+    """An escalation policy with its levels, first to last."""
+
+    levels: list[LevelRead]
+
+
+class EscalationPolicyUpdated(EscalationPolicyRead):
+    """A changed escalation policy."""
+
+    open_incidents_on_old_plan: int = Field(
+        description="OPEN and ACKNOWLEDGED incidents that go on as the policy was before."
+    )
+
+
+class EscalationPolicyPage(BaseModel):
+    """A page of escalation policies, oldest first."""
+
+    items: list[EscalationPolicyRead]
+    next_cursor: str | None

@@ -1,0 +1,237 @@
+"""What people and programs do to an incident. Each verb locks it, decides, applies."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import exists, select
+
+from incident_service.core.actor import Actor
+from incident_service.core.db import Tx
+from incident_service.core.errors import Conflict, Invalid
+from incident_service.escalation import actions as climbs
+from incident_service.incidents import lifecycle, timeline
+from incident_service.incidents.lifecycle import Status, Verb
+from incident_service.incidents.locks import lock
+from incident_service.incidents.models import Incident
+from incident_service.incidents.queries import IncidentNotFound
+from incident_service.incidents.timeline import EventKind
+from incident_service.response.reopening import forget_acknowledge, reopen_incidents
+from incident_service.teams.auth import Principal
+from incident_service.teams.models import User
+
+
+class ClimbHasMoved(Conflict):
+    """The incident is no longer at the level you saw; look again before you escalate."""
+
+
+class KeyIsActiveAgain(Conflict):
+    """A newer incident of the same alerts is active; work on that one."""
+
+
+class UserUnknown(Invalid):
+    """There is no such active user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who wants what of which incident, and why."""
+
+    incident_id: UUID
+    principal: Principal
+    user_id: UUID | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The incident after a verb; `changed` is False when it was already so."""
+
+    incident: Incident
+    changed: bool
+
+
+async def locked(tx: Tx, order: Order) -> tuple[Incident, Actor]:
+    """Lock the incident and name who acts on it.
+
+    Raises:
+        IncidentNotFound: it does not exist for this caller.
+        UserUnknown: the named user does not exist.
+    """
+    actor = await actor_of(tx, order)
+    incident = (await lock(tx.session, [order.incident_id])).get(order.incident_id)
+    if incident is None or not order.principal.sees(incident.team_id):
+        raise IncidentNotFound
+    return incident, actor
+
+
+async def actor_of(tx: Tx, order: Order) -> Actor:
+    """Return the person named in the order, or the key's own person, or the key."""
+    if order.user_id is None:
+        return order.principal.actor
+    user = await tx.session.get(User, order.user_id)
+    if user is None or not user.is_active:
+        raise UserUnknown("There is no active user with this id.", "/user_id")
+    return Actor("user", user.id, user.name)
+
+
+async def acknowledge(tx: Tx, order: Order) -> Done:
+    """Take the incident: its climb stops, and it is assigned to the person who acts.
+
+    A second acknowledge keeps the first.
+    """
+    incident, actor = await locked(tx, order)
+    status = lifecycle.change(incident.status, Verb.ACKNOWLEDGE)
+    if status is None:
+        return Done(incident, changed=False)
+    incident.status = status
+    incident.acknowledged_at = tx.now
+    incident.acknowledged_priority = incident.priority
+    incident.assigned_user_id = actor.id if actor.type == "user" else None
+    incident.snoozed_until = None
+    timeline.record(tx, incident, EventKind.ACKNOWLEDGED, actor=actor, reason=order.reason)
+    await climbs.stop(tx, [incident])
+    await climbs.wait_for_acknowledged(tx, [incident])
+    return Done(incident, changed=True)
+
+
+async def unacknowledge(tx: Tx, order: Order) -> Done:
+    """Give the incident back: its current level is paged again at once."""
+    incident, actor = await locked(tx, order)
+    status = lifecycle.change(incident.status, Verb.UNACKNOWLEDGE)
+    if status is None:
+        return Done(incident, changed=False)
+    incident.status = status
+    forget_acknowledge(incident)
+    timeline.record(tx, incident, EventKind.UNACKNOWLEDGED, actor=actor, reason=order.reason)
+    await climbs.resume(tx, [incident])
+    return Done(incident, changed=True)
+
+
+async def resolve(tx: Tx, order: Order, *, until_clear: bool = False) -> Done:
+    """End the incident, whatever its alerts say.
+
+    Alerts that go on firing are not believed for five minutes, then open a new incident; with
+    `until_clear` they are not believed until they have been resolved once.
+    """
+    incident, actor = await locked(tx, order)
+    status = lifecycle.change(incident.status, Verb.RESOLVE)
+    if status is None:
+        return Done(incident, changed=False)
+    incident.status = status
+    incident.resolved_at = tx.now
+    incident.resolved_by = f"{actor.type}:{actor.name}"
+    incident.resolved_until_clear = until_clear
+    incident.snoozed_until = None
+    timeline.record(
+        tx,
+        incident,
+        EventKind.RESOLVED,
+        actor=actor,
+        reason=order.reason,
+        data={"until_clear": until_clear},
+    )
+    await climbs.stop(tx, [incident])
+    return Done(incident, changed=True)
+
+
+async def close(tx: Tx, order: Order) -> Done:
+    """File a resolved incident; nothing leads out of that."""
+    incident, actor = await locked(tx, order)
+    status = lifecycle.change(incident.status, Verb.CLOSE)
+    if status is None:
+        return Done(incident, changed=False)
+    incident.status = status
+    incident.closed_at = tx.now
+    timeline.record(tx, incident, EventKind.CLOSED, actor=actor, reason=order.reason)
+    await tx.flush()
+    return Done(incident, changed=True)
+
+
+async def reopen(tx: Tx, order: Order) -> Done:
+    """Bring a resolved incident back.
+
+    Raises:
+        KeyIsActiveAgain: its alerts have opened another incident meanwhile.
+    """
+    incident, actor = await locked(tx, order)
+    if incident.status is Status.OPEN:
+        return Done(incident, changed=False)
+    lifecycle.change(incident.status, Verb.REOPEN)
+    if await is_key_active(tx, incident):
+        raise KeyIsActiveAgain
+    await reopen_incidents(tx, [incident], actor=actor, reason=order.reason)
+    return Done(incident, changed=True)
+
+
+async def is_key_active(tx: Tx, incident: Incident) -> bool:
+    """Say whether another incident of the same key is active."""
+    found = await tx.session.scalar(
+        select(
+            exists().where(
+                Incident.service_id == incident.service_id,
+                Incident.fingerprint == incident.fingerprint,
+                Incident.status.in_([Status.OPEN, Status.ACKNOWLEDGED]),
+                Incident.id != incident.id,
+            )
+        )
+    )
+    return bool(found)
+
+
+async def snooze(tx: Tx, order: Order, until: datetime) -> Done:
+    """Hold the climb of an open incident until an instant; then its level is paged again.
+
+    Raises:
+        Invalid: the instant is past.
+    """
+    if until <= tx.now:
+        raise Invalid("Give an instant in the future.", "/until")
+    incident, actor = await locked(tx, order)
+    lifecycle.change(incident.status, Verb.SNOOZE)
+    incident.snoozed_until = until
+    timeline.record(
+        tx,
+        incident,
+        EventKind.SNOOZED,
+        actor=actor,
+        reason=order.reason,
+        data={"until": until.isoformat()},
+    )
+    await climbs.wait_until(tx, incident, until)
+    return Done(incident, changed=True)
+
+
+async def escalate(tx: Tx, order: Order, *, seen_level: int, seen_repeat: int) -> Done:
+    """Page the next level now, if the incident is still at the level the caller saw.
+
+    Raises:
+        ClimbHasMoved: it is not.
+        ClimbAtItsEnd: there is no next level.
+    """
+    incident, actor = await locked(tx, order)
+    status = lifecycle.change(incident.status, Verb.ESCALATE)
+    if (seen_repeat, seen_level) != (incident.current_repeat, incident.current_level):
+        raise ClimbHasMoved
+    begin_again(incident, status)
+    timeline.record(tx, incident, EventKind.ESCALATED, actor=actor, reason=order.reason)
+    await climbs.escalate(tx, incident)
+    return Done(incident, changed=True)
+
+
+async def restart(tx: Tx, order: Order) -> Done:
+    """Begin at level 1 with a fresh copy of the policy."""
+    incident, actor = await locked(tx, order)
+    status = lifecycle.change(incident.status, Verb.ESCALATE)
+    begin_again(incident, status)
+    timeline.record(tx, incident, EventKind.RESTARTED, actor=actor, reason=order.reason)
+    await climbs.start(tx, [incident])
+    return Done(incident, changed=True)
+
+
+def begin_again(incident: Incident, status: Status | None) -> None:
+    """Make the incident one that climbs: open, unassigned, neither snoozed nor quiet."""
+    incident.status = status or Status.OPEN
+    forget_acknowledge(incident)
+    incident.snoozed_until = None
+    incident.is_quiet = False

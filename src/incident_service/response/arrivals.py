@@ -1,0 +1,221 @@
+"""What alerts do to incidents: open, join, reopen, resolve.
+
+All verbs take sets. Incidents that are given are locked by the caller and their counts are
+already brought up to date; `Overtaken` asks the caller to run its whole transaction again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+
+from incident_service.catalog.models import Service
+from incident_service.catalog.priority import Priority
+from incident_service.core.actor import ALERTS
+from incident_service.core.db import Overtaken, Tx
+from incident_service.core.ids import new_id
+from incident_service.escalation import actions as climbs
+from incident_service.incidents import lifecycle, timeline
+from incident_service.incidents.lifecycle import Status, Verb
+from incident_service.incidents.locks import lock
+from incident_service.incidents.models import ACTIVE, Incident
+from incident_service.incidents.timeline import EventKind
+from incident_service.notifications import actions as notifications
+from incident_service.notifications.models import NotificationKind
+from incident_service.policies.plan import NO_PLAN
+from incident_service.policies.targets import load_people
+from incident_service.response import reopening
+
+LISTED_FINGERPRINTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Alerts that meet an incident together: the new episodes of one key in one transaction."""
+
+    fingerprints: tuple[str, ...]
+    priority: Priority
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the form shown in the timeline: a few fingerprints and how many there are."""
+        return {
+            "count": len(self.fingerprints),
+            "fingerprints": list(self.fingerprints[:LISTED_FINGERPRINTS]),
+            "priority": self.priority.value,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A new incident: everything that its first alerts say about it."""
+
+    service: Service
+    fingerprint: str
+    title: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    arrival: Arrival
+    previous_incident_id: UUID | None = None
+
+
+async def open_incidents(tx: Tx, openings: Sequence[Opening]) -> list[Incident]:
+    """Open incidents, page level 1 of each at once, and return them in the order given.
+
+    Raises:
+        Overtaken: another transaction opened one of them first.
+    """
+    if not openings:
+        return []
+    rows = {(item.service.id, item.fingerprint): opening_row(tx, item) for item in openings}
+    # Sorted, so that two transactions that open the same incidents wait instead of deadlocking.
+    made = await tx.session.execute(
+        insert(Incident)
+        .on_conflict_do_nothing(
+            index_elements=["service_id", "fingerprint"], index_where=text(ACTIVE)
+        )
+        .returning(Incident.id),
+        [rows[key] for key in sorted(rows)],
+    )
+    if len(made.all()) < len(rows):
+        raise Overtaken
+    ids = [rows[(item.service.id, item.fingerprint)]["id"] for item in openings]
+    locked = await lock(tx.session, ids)
+    incidents = [locked[incident_id] for incident_id in ids]
+    for incident, item in zip(incidents, openings, strict=True):
+        timeline.record(
+            tx,
+            incident,
+            EventKind.OPENED,
+            actor=ALERTS,
+            data=item.arrival.as_json() | {"is_quiet": incident.is_quiet},
+        )
+    await climbs.start(tx, incidents)
+    return incidents
+
+
+def opening_row(tx: Tx, item: Opening) -> dict[str, Any]:
+    """Return the values of a new incident."""
+    count = len(item.arrival.fingerprints)
+    return {
+        "id": new_id(),
+        "fingerprint": item.fingerprint,
+        "service_id": item.service.id,
+        "team_id": item.service.team_id,
+        "escalation_plan": NO_PLAN.as_json(),
+        "escalation_epoch": 0,
+        "current_level": 0,
+        "current_repeat": 1,
+        "status": Status.OPEN,
+        "priority": item.arrival.priority,
+        "is_quiet": item.service.page_from.outranks(item.arrival.priority),
+        "title": item.title,
+        "labels": item.labels,
+        "annotations": item.annotations,
+        "alert_count": count,
+        "firing_count": count,
+        "flap_count": 0,
+        "created_at": tx.now,
+        "resolved_until_clear": False,
+        "previous_incident_id": item.previous_incident_id,
+        "event_count": 0,
+        "version": 1,
+    }
+
+
+def joined(tx: Tx, incident: Incident, arrival: Arrival, service: Service) -> bool:
+    """Note that alerts joined, and raise the priority if theirs is higher.
+
+    Returns True when this ends the incident's quiet, so that its climb has to start.
+    """
+    timeline.record(tx, incident, EventKind.ALERTS_JOINED, actor=ALERTS, data=arrival.as_json())
+    if arrival.priority.outranks(incident.priority):
+        raised = {"from": incident.priority.value, "to": arrival.priority.value}
+        incident.priority = arrival.priority
+        timeline.record(tx, incident, EventKind.PRIORITY_RAISED, actor=ALERTS, data=raised)
+    woken = incident.is_quiet and not service.page_from.outranks(incident.priority)
+    if woken:
+        incident.is_quiet = False
+    return woken
+
+
+async def restart(tx: Tx, incidents: Sequence[Incident], reason: str) -> None:
+    """Begin again at level 1, also from acknowledged: something made it new."""
+    for incident in incidents:
+        if incident.status is Status.ACKNOWLEDGED:
+            reopening.forget_acknowledge(incident)
+            incident.status = Status.OPEN
+        incident.snoozed_until = None
+        timeline.record(tx, incident, EventKind.RESTARTED, actor=ALERTS, reason=reason)
+    await climbs.start(tx, incidents)
+
+
+async def end_snooze(tx: Tx, incidents: Sequence[Incident]) -> None:
+    """A more urgent alert is worth waking up for."""
+    for incident in incidents:
+        incident.snoozed_until = None
+        timeline.record(
+            tx, incident, EventKind.SNOOZE_ENDED, actor=ALERTS, reason="a higher priority joined"
+        )
+    if incidents:
+        await climbs.resume(tx, incidents)
+
+
+async def tell_assignees(tx: Tx, incidents: Sequence[Incident]) -> None:
+    """Tell who has acknowledged that more alerts joined."""
+    assigned = [incident for incident in incidents if incident.assigned_user_id]
+    ids = {incident.assigned_user_id for incident in assigned if incident.assigned_user_id}
+    people = await load_people(tx.session, ids) if ids else {}
+    requests = []
+    for incident in assigned:
+        person = people.get(incident.assigned_user_id) if incident.assigned_user_id else None
+        if person is None:
+            continue
+        incident.assignee_told_at = tx.now
+        timeline.record(tx, incident, EventKind.ASSIGNEE_TOLD, data={"user": {"name": person.name}})
+        requests.append(
+            notifications.Request(
+                incident_id=incident.id,
+                escalation_job_id=None,
+                epoch=incident.escalation_epoch,
+                kind=NotificationKind.UPDATE,
+                reason="more alerts joined",
+                level=incident.current_level,
+                repeat=incident.current_repeat,
+                recipients=tuple(
+                    notifications.Recipient(person.id, method_id)
+                    for method_id in person.contact_method_ids
+                ),
+            )
+        )
+    await tx.flush()
+    await notifications.request(tx, requests)
+
+
+async def resolve_incidents(tx: Tx, incidents: Sequence[Incident]) -> None:
+    """The last firing episode has ended: resolve, and stop the climbs."""
+    for incident in incidents:
+        incident.status = lifecycle.change(incident.status, Verb.RESOLVE) or incident.status
+        incident.resolved_at = tx.now
+        incident.resolved_by = "alerts"
+        incident.resolved_until_clear = False
+        incident.snoozed_until = None
+        timeline.record(tx, incident, EventKind.RESOLVED, actor=ALERTS)
+    await climbs.stop(tx, incidents)
+
+
+def note_ended(tx: Tx, incident: Incident, fingerprints: Sequence[str]) -> None:
+    """Note that episodes ended while others of the incident still fire."""
+    timeline.record(
+        tx,
+        incident,
+        EventKind.ALERTS_RESOLVED,
+        actor=ALERTS,
+        data={
+            "count": len(fingerprints),
+            "fingerprints": list(fingerprints[:LISTED_FINGERPRINTS]),
+            "firing_count": incident.firing_count,
+        },
+    )

@@ -1,0 +1,50 @@
+"""What the verbs ask for and answer."""
+
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, Field, model_validator
+
+from incident_service.core.fields import Prose, Request
+from incident_service.incidents.schemas import IncidentRead
+
+
+class VerbRequest(Request):
+    """Who acts, and why. All of it may be left out."""
+
+    user_id: UUID | None = Field(None, description="The person who acts, when the key is a tool's.")
+    reason: Prose | None = None
+
+
+class ResolveRequest(VerbRequest):
+    """How to end an incident whose alerts may still fire."""
+
+    until_clear: bool = Field(
+        False, description="Ignore its alerts until each has been resolved once."
+    )
+
+
+class SnoozeRequest(VerbRequest):
+    """How long to hold the climb."""
+
+    until: AwareDatetime
+
+
+class EscalateRequest(VerbRequest):
+    """Go to the next level from the one the caller saw, or begin again."""
+
+    current_level: int | None = Field(None, ge=0, description="As read from the incident.")
+    current_repeat: int | None = Field(None, ge=1, description="As read from the incident.")
+    restart: bool = Field(False, description="Begin at level 1 with the policy as it is now.")
+
+    @model_validator(mode="after")
+    def _say_what_was_seen(self) -> "EscalateRequest":
+        if not self.restart and (self.current_level is None or self.current_repeat is None):
+            raise ValueError("give current_level and current_repeat as you saw them, or restart")
+        return self
+
+
+class VerbResult(BaseModel):
+    """The incident after the verb."""
+
+    changed: bool = Field(description="False when it was already so.")
+    incident: IncidentRead

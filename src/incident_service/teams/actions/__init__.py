@@ -1,0 +1,1 @@
+"""Change teams, users, how to reach them, and who may call the API."""

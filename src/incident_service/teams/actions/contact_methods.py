@@ -1,0 +1,124 @@
+"""Make, change and delete the ways to reach a person."""
+
+import base64
+import secrets
+from typing import Any
+from uuid import UUID
+
+from incident_service.core.db import Tx
+from incident_service.core.errors import Conflict, Invalid
+from incident_service.core.ids import new_id
+from incident_service.core.rows import change_row
+from incident_service.teams import addresses, queries
+from incident_service.teams.actions.users import lock_own_person
+from incident_service.teams.auth import Principal
+from incident_service.teams.models import Channel, ContactMethod
+from incident_service.teams.schemas import ContactMethodCreate
+
+SECRET_BYTES = 32
+
+
+class AddressNotUsable(Invalid):
+    """The channel cannot use this address."""
+
+
+class ChannelNotOffered(Invalid):
+    """The console is made by `dev` only; use webhook, email or ntfy."""
+
+
+class NotSigned(Conflict):
+    """Only webhooks are signed; this contact method has no secret."""
+
+
+def make_signing_secret(kind: Channel) -> str | None:
+    """Make the secret that webhooks are signed with; None for other kinds.
+
+    Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+    """
+    if kind is not Channel.WEBHOOK:
+        return None
+    return "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def require_usable(kind: Channel, address: str) -> None:
+    """Refuse an address that the channel cannot use.
+
+    Raises:
+        AddressNotUsable: with the reason.
+    """
+    if problem := addresses.problem_with(kind, address):
+        raise AddressNotUsable(problem, "/address")
+
+
+async def create_contact_method(
+    tx: Tx, user_id: UUID, wanted: ContactMethodCreate, *, by: Principal
+) -> ContactMethod:
+    """Make a way to reach the person; a webhook gets a secret to be signed with.
+
+    Raises:
+        ChannelNotOffered: it is the console.
+        AddressNotUsable: the channel cannot use the address.
+        KeyLimited: others rely on the person too.
+    """
+    await lock_own_person(tx, user_id, by)
+    if wanted.kind is Channel.CONSOLE:
+        raise ChannelNotOffered("", "/kind")
+    require_usable(wanted.kind, wanted.address)
+    method = ContactMethod(
+        id=new_id(),
+        user_id=user_id,
+        **wanted.model_dump(),
+        is_enabled=True,
+        signing_secret=make_signing_secret(wanted.kind),
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+    tx.session.add(method)
+    await tx.flush()
+    return method
+
+
+async def update_contact_method(
+    tx: Tx, user_id: UUID, contact_method_id: UUID, changes: dict[str, Any], *, by: Principal
+) -> ContactMethod:
+    """Change the given columns; a webhook keeps its secret when its address changes.
+
+    Raises:
+        AddressNotUsable: the channel cannot use the new address.
+        KeyLimited: others rely on the person too.
+    """
+    await lock_own_person(tx, user_id, by)
+    method = await queries.get_contact_method(tx.session, user_id, contact_method_id, lock=True)
+    if "address" in changes:
+        require_usable(method.kind, changes["address"])
+    change_row(method, changes, tx.now)
+    await tx.flush()
+    return method
+
+
+async def rotate_signing_secret(
+    tx: Tx, user_id: UUID, contact_method_id: UUID, *, by: Principal
+) -> ContactMethod:
+    """Give a webhook a new secret; the old one signs nothing any more.
+
+    Raises:
+        NotSigned: it is not a webhook.
+        KeyLimited: others rely on the person too.
+    """
+    await lock_own_person(tx, user_id, by)
+    method = await queries.get_contact_method(tx.session, user_id, contact_method_id, lock=True)
+    if method.kind is not Channel.WEBHOOK:
+        raise NotSigned
+    change_row(method, {"signing_secret": make_signing_secret(method.kind)}, tx.now)
+    await tx.flush()
+    return method
+
+
+async def delete_contact_method(
+    tx: Tx, user_id: UUID, contact_method_id: UUID, *, by: Principal
+) -> None:
+    """Delete it, together with what was sent to it; disabling it keeps that record."""
+    await lock_own_person(tx, user_id, by)
+    method = await queries.get_contact_method(tx.session, user_id, contact_method_id, lock=True)
+    await tx.session.delete(method)
+    await tx.flush()

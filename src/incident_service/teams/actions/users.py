@@ -1,0 +1,66 @@
+"""Make, change and delete people."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from incident_service.core.db import Tx
+from incident_service.core.ids import new_id
+from incident_service.core.rows import change_row
+from incident_service.teams import queries
+from incident_service.teams.auth import Principal
+from incident_service.teams.in_use import InUse, refuse_while_in_use
+from incident_service.teams.models import User
+from incident_service.teams.schemas import UserCreate
+
+
+async def create_user(tx: Tx, wanted: UserCreate, *, by: Principal) -> User:
+    """Make a person who can be paged.
+
+    Raises:
+        KeyLimited: the caller is limited to teams, and nobody is in a team yet when made.
+    """
+    by.require_every_team()
+    user = User(
+        id=new_id(),
+        **wanted.model_dump(),
+        is_active=True,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+    tx.session.add(user)
+    await tx.flush()
+    return user
+
+
+async def lock_own_person(tx: Tx, user_id: UUID, by: Principal) -> User:
+    """Lock a person whom the caller may change.
+
+    Raises:
+        KeyLimited: others rely on the person too.
+    """
+    user = await queries.get_user(tx.session, user_id, lock=True)
+    by.require_own_person(await queries.team_ids_of(tx.session, user_id))
+    return user
+
+
+async def update_user(tx: Tx, user_id: UUID, changes: dict[str, Any], *, by: Principal) -> User:
+    """Change the given columns."""
+    user = await lock_own_person(tx, user_id, by)
+    change_row(user, changes, tx.now)
+    await tx.flush()
+    return user
+
+
+async def delete_user(tx: Tx, user_id: UUID, checks: Sequence[InUse], *, by: Principal) -> None:
+    """Delete a person with memberships, contact methods and the API keys that act for them.
+
+    Raises:
+        KeyLimited: the caller is limited to teams.
+        StillReferenced: a check found somebody who needs this person.
+    """
+    user = await queries.get_user(tx.session, user_id, lock=True)
+    by.require_every_team()
+    await refuse_while_in_use(tx.session, user_id, checks)
+    await tx.session.delete(user)
+    await tx.flush()

@@ -1,0 +1,85 @@
+"""Decide whether an address is one that its channel can use. Pure."""
+
+from urllib.parse import urlsplit
+
+from incident_service.teams.models import Channel
+
+LONGEST_EMAIL = 254  # RFC 5321, with its erratum 1690
+LONGEST_URL = 2048
+LONGEST_TOPIC = 64
+# They would turn one recipient of a mail header into several, or into a display name.
+MEANINGFUL_IN_MAIL_HEADERS = set('<>,;"')
+TOPIC_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+
+CONTACT_PREFIXES = {
+    "mailto:": Channel.EMAIL,
+    "ntfy:": Channel.NTFY,
+    "https://": Channel.WEBHOOK,
+    "http://": Channel.WEBHOOK,
+}
+
+
+def problem_with(kind: Channel, address: str) -> str | None:
+    """Say in a sentence why the channel cannot use the address; None when it can."""
+    match kind:
+        case Channel.EMAIL:
+            return problem_with_email(address)
+        case Channel.WEBHOOK:
+            return problem_with_url(address)
+        case Channel.NTFY:
+            return problem_with_ntfy(address)
+        case Channel.CONSOLE:
+            return "The console is made by `dev` only; use webhook, email or ntfy."
+
+
+def problem_with_email(address: str) -> str | None:
+    """Check the shape only: whether mail arrives is shown by the first page."""
+    local, _, domain = address.partition("@")
+    usable = local and domain and "@" not in domain and is_plain(address)
+    if not usable or MEANINGFUL_IN_MAIL_HEADERS & set(address):
+        return "This is not a mail address like name@example.org."
+    if len(address) > LONGEST_EMAIL:
+        return f"A mail address has at most {LONGEST_EMAIL} characters."
+    return None
+
+
+def problem_with_url(address: str) -> str | None:
+    """Check that it is an absolute http(s) URL with a host and without credentials."""
+    if len(address) > LONGEST_URL:
+        return f"A URL has at most {LONGEST_URL} characters."
+    try:
+        parts = urlsplit(address)
+        well_formed = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        well_formed = False
+    # Clients disagree on a backslash: some read it as a slash, and would call another host.
+    if not well_formed or not is_plain(address) or "\\" in address:
+        return "This is not an absolute http or https URL."
+    if "@" in parts.netloc:
+        return "The URL must not carry a user name or a password."
+    return None
+
+
+def problem_with_ntfy(address: str) -> str | None:
+    """Check a topic of the installation's ntfy server, or a topic's full URL."""
+    if "://" in address:
+        return problem_with_url(address)
+    if 1 <= len(address) <= LONGEST_TOPIC and TOPIC_CHARACTERS.issuperset(address):
+        return None
+    return (
+        f"An ntfy topic has 1 to {LONGEST_TOPIC} letters, digits, _ or -; "
+        "a topic of another server is given as its full URL."
+    )
+
+
+def is_plain(text: str) -> bool:
+    """Say whether it has neither spaces nor characters that cannot be seen."""
+    return all(char.isprintable() and not char.isspace() for char in text)
+
+
+def read_contact(text: str) -> tuple[Channel, str] | None:
+    """Read `mailto:a@b`, `ntfy:topic` or `https://…`; None when it is none of these."""
+    for prefix, kind in CONTACT_PREFIXES.items():
+        if text.startswith(prefix):
+            return kind, text if kind is Channel.WEBHOOK else text.removeprefix(prefix)
+    return None

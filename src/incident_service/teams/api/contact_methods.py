@@ -1,0 +1,91 @@
+"""HTTP: the ways to reach a user.
+
+Addresses are half a secret (who knows an ntfy topic can read it), so a key that is limited to
+teams reads only those of its teams' members.
+"""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+
+from incident_service.core.http import InTx
+from incident_service.core.pagination import PageQuery, page_query
+from incident_service.teams import queries
+from incident_service.teams.actions import contact_methods as actions
+from incident_service.teams.auth import Manager, Reader
+from incident_service.teams.schemas import (
+    ContactMethodCreate,
+    ContactMethodCreated,
+    ContactMethodPage,
+    ContactMethodRead,
+    ContactMethodUpdate,
+)
+
+router = APIRouter(prefix="/users/{user_id}/contact-methods", tags=["contact methods"])
+
+
+@router.get("")
+async def list_contact_methods(
+    tx: InTx,
+    principal: Reader,
+    user_id: UUID,
+    page: Annotated[PageQuery, Depends(page_query)],
+) -> ContactMethodPage:
+    """List the ways to reach a user, oldest first."""
+    await queries.get_user(tx.session, user_id)
+    principal.require_colleague(await queries.team_ids_of(tx.session, user_id))
+    rows, next_cursor = await queries.list_contact_methods(tx.session, user_id, page)
+    items = [ContactMethodRead.model_validate(row) for row in rows]
+    return ContactMethodPage(items=items, next_cursor=next_cursor)
+
+
+@router.post("", status_code=201)
+async def create_contact_method(
+    tx: InTx, principal: Manager, user_id: UUID, body: ContactMethodCreate
+) -> ContactMethodCreated:
+    """Add a way to reach a user. A webhook's signing secret is shown in this answer only."""
+    method = await actions.create_contact_method(tx, user_id, body, by=principal)
+    return ContactMethodCreated.model_validate(method)
+
+
+@router.get("/{contact_method_id}")
+async def get_contact_method(
+    tx: InTx, principal: Reader, user_id: UUID, contact_method_id: UUID
+) -> ContactMethodRead:
+    """Show one contact method."""
+    method = await queries.get_contact_method(tx.session, user_id, contact_method_id)
+    principal.require_colleague(await queries.team_ids_of(tx.session, user_id))
+    return ContactMethodRead.model_validate(method)
+
+
+@router.patch("/{contact_method_id}")
+async def update_contact_method(
+    tx: InTx,
+    principal: Manager,
+    user_id: UUID,
+    contact_method_id: UUID,
+    body: ContactMethodUpdate,
+) -> ContactMethodRead:
+    """Change a contact method."""
+    method = await actions.update_contact_method(
+        tx, user_id, contact_method_id, body.changes(), by=principal
+    )
+    return ContactMethodRead.model_validate(method)
+
+
+@router.post("/{contact_method_id}/rotate-secret")
+async def rotate_contact_method_secret(
+    tx: InTx, principal: Manager, user_id: UUID, contact_method_id: UUID
+) -> ContactMethodCreated:
+    """Give a webhook a new signing secret, shown in this answer only; the old one is void."""
+    method = await actions.rotate_signing_secret(tx, user_id, contact_method_id, by=principal)
+    return ContactMethodCreated.model_validate(method)
+
+
+@router.delete("/{contact_method_id}", status_code=204)
+async def delete_contact_method(
+    tx: InTx, principal: Manager, user_id: UUID, contact_method_id: UUID
+) -> None:
+    """Delete a contact method and the record of what was sent to it."""
+    await actions.delete_contact_method(tx, user_id, contact_method_id, by=principal)

@@ -1,0 +1,62 @@
+"""HTTP: users."""
+
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+
+from incident_service.core.http import InTx
+from incident_service.core.pagination import PageQuery, page_query
+from incident_service.teams import queries
+from incident_service.teams.actions import users as actions
+from incident_service.teams.auth import Manager, Reader
+from incident_service.teams.in_use import InUse
+from incident_service.teams.schemas import UserCreate, UserPage, UserRead, UserUpdate
+
+router = APIRouter(prefix="/users", tags=["users"])
+
+
+def user_in_use(request: Request) -> Sequence[InUse]:
+    """Return what the domains above want to be asked before a user goes."""
+    checks: Sequence[InUse] = request.app.state.user_in_use
+    return checks
+
+
+@router.get("")
+async def list_users(
+    tx: InTx, _principal: Reader, page: Annotated[PageQuery, Depends(page_query)]
+) -> UserPage:
+    """List all users, oldest first."""
+    rows, next_cursor = await queries.list_users(tx.session, page)
+    return UserPage(items=[UserRead.model_validate(row) for row in rows], next_cursor=next_cursor)
+
+
+@router.post("", status_code=201)
+async def create_user(tx: InTx, principal: Manager, body: UserCreate) -> UserRead:
+    """Make a user. Not for keys that are limited to teams."""
+    return UserRead.model_validate(await actions.create_user(tx, body, by=principal))
+
+
+@router.get("/{user_id}")
+async def get_user(tx: InTx, _principal: Reader, user_id: UUID) -> UserRead:
+    """Show one user."""
+    return UserRead.model_validate(await queries.get_user(tx.session, user_id))
+
+
+@router.patch("/{user_id}")
+async def update_user(tx: InTx, principal: Manager, user_id: UUID, body: UserUpdate) -> UserRead:
+    """Change a user. A limited key may do so for members of its own teams and no other."""
+    user = await actions.update_user(tx, user_id, body.changes(), by=principal)
+    return UserRead.model_validate(user)
+
+
+@router.delete("/{user_id}", status_code=204)
+async def delete_user(
+    tx: InTx,
+    principal: Manager,
+    user_id: UUID,
+    checks: Annotated[Sequence[InUse], Depends(user_in_use)],
+) -> None:
+    """Delete a user whom no escalation policy names. Not for keys that are limited to teams."""
+    await actions.delete_user(tx, user_id, checks, by=principal)

@@ -1,0 +1,29 @@
+"""Refuse to delete what others still need, where no foreign key can hold it.
+
+Domains above say what they need: `main` passes their checks in as `app.state.user_in_use`.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from incident_service.core.errors import Conflict
+
+InUse = Callable[[AsyncSession, UUID], Awaitable[str | None]]
+"""Says in a sentence what still needs the row of this id, or None."""
+
+
+class StillReferenced(Conflict):
+    """Something else still refers to it."""
+
+
+async def refuse_while_in_use(session: AsyncSession, row_id: UUID, checks: Sequence[InUse]) -> None:
+    """Ask every check; the row must be locked, so that nobody starts to need it meanwhile.
+
+    Raises:
+        StillReferenced: somebody needs it.
+    """
+    found = [sentence for check in checks if (sentence := await check(session, row_id))]
+    if found:
+        raise StillReferenced(" ".join(found))

@@ -1,0 +1,158 @@
+"""Reads of teams, users, how to reach them, and API keys."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from incident_service.core.errors import NotFound
+from incident_service.core.pagination import PageQuery, fetch_page
+from incident_service.core.rows import get_row
+from incident_service.teams.auth import Principal
+from incident_service.teams.models import ApiKey, ContactMethod, Team, TeamMembership, User
+
+Row = TypeVar("Row")
+
+
+class TeamNotFound(NotFound):
+    """There is no such team, or the key cannot see it."""
+
+
+class UserNotFound(NotFound):
+    """There is no such user."""
+
+
+class MembershipNotFound(NotFound):
+    """The user is not a member of this team."""
+
+
+class ContactMethodNotFound(NotFound):
+    """The user has no such contact method."""
+
+
+class ApiKeyNotFound(NotFound):
+    """There is no such API key, or it reaches further than the key that asks."""
+
+
+def visible(
+    statement: Select[Row], team_id: InstrumentedAttribute[UUID], principal: Principal
+) -> Select[Row]:
+    """Leave out the rows of teams that the caller cannot see."""
+    if principal.team_ids is None:
+        return statement
+    return statement.where(team_id.in_(principal.team_ids))
+
+
+async def get_team(
+    session: AsyncSession, team_id: UUID, principal: Principal, *, lock: bool = False
+) -> Team:
+    """Return the team.
+
+    Raises:
+        TeamNotFound: it does not exist for this caller.
+    """
+    statement = visible(select(Team).where(Team.id == team_id), Team.id, principal)
+    return await get_row(session, statement, TeamNotFound, lock=lock)
+
+
+async def list_teams(
+    session: AsyncSession, principal: Principal, page: PageQuery
+) -> tuple[Sequence[Team], str | None]:
+    """Return a page of the teams that the caller sees."""
+    return await fetch_page(session, visible(select(Team), Team.id, principal), Team.id, page)
+
+
+async def get_user(session: AsyncSession, user_id: UUID, *, lock: bool = False) -> User:
+    """Return the user.
+
+    Raises:
+        UserNotFound: there is none.
+    """
+    return await get_row(session, select(User).where(User.id == user_id), UserNotFound, lock=lock)
+
+
+async def list_users(session: AsyncSession, page: PageQuery) -> tuple[Sequence[User], str | None]:
+    """Return a page of all users."""
+    return await fetch_page(session, select(User), User.id, page)
+
+
+async def team_ids_of(session: AsyncSession, user_id: UUID) -> set[UUID]:
+    """Return the teams that the user is a member of."""
+    rows = await session.scalars(
+        select(TeamMembership.team_id).where(TeamMembership.user_id == user_id)
+    )
+    return set(rows)
+
+
+async def get_membership(
+    session: AsyncSession, team_id: UUID, user_id: UUID, *, lock: bool = False
+) -> TeamMembership:
+    """Return the user's place in the team.
+
+    Raises:
+        MembershipNotFound: the user is not a member.
+    """
+    statement = select(TeamMembership).where(
+        TeamMembership.team_id == team_id, TeamMembership.user_id == user_id
+    )
+    return await get_row(session, statement, MembershipNotFound, lock=lock)
+
+
+async def list_memberships(
+    session: AsyncSession, team_id: UUID, page: PageQuery
+) -> tuple[Sequence[TeamMembership], str | None]:
+    """Return a page of the team's members, in the order of the users' ids."""
+    statement = select(TeamMembership).where(TeamMembership.team_id == team_id)
+    return await fetch_page(session, statement, TeamMembership.user_id, page)
+
+
+async def get_contact_method(
+    session: AsyncSession, user_id: UUID, contact_method_id: UUID, *, lock: bool = False
+) -> ContactMethod:
+    """Return the contact method.
+
+    Raises:
+        ContactMethodNotFound: the user has no such one.
+    """
+    statement = select(ContactMethod).where(
+        ContactMethod.id == contact_method_id, ContactMethod.user_id == user_id
+    )
+    return await get_row(session, statement, ContactMethodNotFound, lock=lock)
+
+
+async def list_contact_methods(
+    session: AsyncSession, user_id: UUID, page: PageQuery
+) -> tuple[Sequence[ContactMethod], str | None]:
+    """Return a page of the user's contact methods."""
+    statement = select(ContactMethod).where(ContactMethod.user_id == user_id)
+    return await fetch_page(session, statement, ContactMethod.id, page)
+
+
+def visible_keys(principal: Principal) -> Select[ApiKey]:
+    """Select the keys that reach no further than the caller's own teams."""
+    if principal.team_ids is None:
+        return select(ApiKey)
+    # NULL, an unlimited key, is contained in nothing.
+    return select(ApiKey).where(ApiKey.team_ids.contained_by(sorted(map(str, principal.team_ids))))
+
+
+async def get_api_key(
+    session: AsyncSession, api_key_id: UUID, principal: Principal, *, lock: bool = False
+) -> ApiKey:
+    """Return the key's row.
+
+    Raises:
+        ApiKeyNotFound: it does not exist for this caller.
+    """
+    statement = visible_keys(principal).where(ApiKey.id == api_key_id)
+    return await get_row(session, statement, ApiKeyNotFound, lock=lock)
+
+
+async def list_api_keys(
+    session: AsyncSession, principal: Principal, page: PageQuery
+) -> tuple[Sequence[ApiKey], str | None]:
+    """Return a page of the keys that the caller may manage."""
+    return await fetch_page(session, visible_keys(principal), ApiKey.id, page)

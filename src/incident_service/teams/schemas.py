@@ -1,0 +1,263 @@
+"""What the API takes and shows of teams, users, how to reach them, and API keys."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Annotated
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+
+from incident_service.core.fields import ExternalId, Name, Patch, Request, Response
+from incident_service.teams.addresses import problem_with_email
+from incident_service.teams.models import Channel, Role, Scope
+
+# Both depend on the machine: what they mean here is not what they mean elsewhere.
+NOT_A_ZONE = {"localtime", "Factory"}
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """Return the IANA names that can be loaded here; the first call reads the zone files."""
+    return frozenset(available_timezones() - NOT_A_ZONE)
+
+
+def _known_zone(name: str) -> str:
+    if name not in time_zones():
+        raise ValueError("there is no such IANA time zone; use a name like Europe/Berlin")
+    return name
+
+
+def _reachable(address: str) -> str:
+    if found := problem_with_email(address):
+        raise ValueError(found)
+    return address
+
+
+def _in_utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("must lie between the years 1 and 9999") from error
+
+
+def _without_duplicates(scopes: Sequence[Scope]) -> list[Scope]:
+    return [scope for scope in Scope if scope in scopes]
+
+
+Email = Annotated[str, AfterValidator(_reachable)]
+TimeZone = Annotated[str, AfterValidator(_known_zone), Field(description="IANA name.")]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Scopes = Annotated[list[Scope], Field(min_length=1), AfterValidator(_without_duplicates)]
+Address = Annotated[
+    str,
+    Field(
+        min_length=1,
+        description="webhook: an absolute http(s) URL; email: a mail address; ntfy: a topic of "
+        "the installation's server, or a topic's full URL.",
+    ),
+]
+Bundle = Annotated[
+    bool,
+    Field(description="false, for machines: one page an incident, at once, instead of bundles."),
+]
+
+
+class TeamCreate(Request):
+    """A new team."""
+
+    name: Name
+    external_id: ExternalId | None = None
+
+
+class TeamUpdate(Patch):
+    """Changes of a team."""
+
+    name: Name | None = None
+    external_id: ExternalId | None = None
+
+    @classmethod
+    def nullable(cls) -> frozenset[str]:
+        """Return the fields that null clears."""
+        return frozenset({"external_id"})
+
+
+class TeamRead(Response):
+    """A team."""
+
+    id: UUID
+    name: str
+    external_id: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class TeamPage(BaseModel):
+    """A page of teams, oldest first."""
+
+    items: list[TeamRead]
+    next_cursor: str | None
+
+
+class UserCreate(Request):
+    """A new person."""
+
+    name: Name
+    email: Email
+    time_zone: TimeZone = "UTC"
+    external_id: ExternalId | None = None
+
+
+class UserUpdate(Patch):
+    """Changes of a person; an inactive one is not paged, and their API keys stop working."""
+
+    name: Name | None = None
+    email: Email | None = None
+    time_zone: TimeZone | None = None
+    external_id: ExternalId | None = None
+    is_active: bool | None = None
+
+    @classmethod
+    def nullable(cls) -> frozenset[str]:
+        """Return the fields that null clears."""
+        return frozenset({"external_id"})
+
+
+class UserRead(Response):
+    """A person."""
+
+    id: UUID
+    name: str
+    email: str
+    time_zone: str
+    is_active: bool
+    external_id: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class UserPage(BaseModel):
+    """A page of people, oldest first."""
+
+    items: list[UserRead]
+    next_cursor: str | None
+
+
+class MembershipPut(Request):
+    """What a person does in a team; managers and responders are paged as "the entire team"."""
+
+    role: Role
+
+
+class MembershipRead(Response):
+    """A person's place in a team."""
+
+    team_id: UUID
+    user_id: UUID
+    role: Role
+    created_at: datetime
+
+
+class MembershipPage(BaseModel):
+    """A page of a team's members."""
+
+    items: list[MembershipRead]
+    next_cursor: str | None
+
+
+class ContactMethodCreate(Request):
+    """A new way to reach a person."""
+
+    kind: Channel = Field(description="webhook, email or ntfy; `console` is made by `dev` only.")
+    address: Address
+    bundle: Bundle = True
+
+
+class ContactMethodUpdate(Patch):
+    """Changes of a contact method; its kind stays."""
+
+    address: Address | None = None
+    bundle: Bundle | None = None
+    is_enabled: bool | None = None
+
+
+class ContactMethodRead(Response):
+    """A way to reach a person."""
+
+    id: UUID
+    user_id: UUID
+    kind: Channel
+    address: str
+    bundle: bool
+    is_enabled: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class ContactMethodCreated(ContactMethodRead):
+    """A contact method together with its secret, which is shown this one time."""
+
+    signing_secret: str | None = Field(
+        description="Checks the signature of webhooks (Standard Webhooks); null for other kinds."
+    )
+
+
+class ContactMethodPage(BaseModel):
+    """A page of contact methods, oldest first."""
+
+    items: list[ContactMethodRead]
+    next_cursor: str | None
+
+
+class ApiKeyCreate(Request):
+    """A new API key."""
+
+    name: Name
+    scopes: Scopes = Field(description="None implies another, except that `admin` has all.")
+    team_ids: list[UUID] | None = Field(
+        None, min_length=1, max_length=200, description="Limits the key to teams; null: to none."
+    )
+    user_id: UUID | None = Field(None, description="The person who acts through the key.")
+    expires_at: Instant | None = Field(None, description="null: never.")
+
+
+class ApiKeyUpdate(Patch):
+    """Changes of an API key; what it may do stays."""
+
+    name: Name | None = None
+    expires_at: Instant | None = None
+
+    @classmethod
+    def nullable(cls) -> frozenset[str]:
+        """Return the fields that null clears."""
+        return frozenset({"expires_at"})
+
+
+class ApiKeyRead(Response):
+    """An API key without the key itself."""
+
+    id: UUID
+    name: str
+    hint: str = Field(description="How the key begins, to tell keys apart.")
+    scopes: list[Scope]
+    team_ids: list[UUID] | None
+    user_id: UUID | None
+    is_bootstrap: bool = Field(description="Made from the setting BOOTSTRAP_API_KEY.")
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class ApiKeyCreated(ApiKeyRead):
+    """An API key together with its text, which is shown this one time."""
+
+    key: str
+
+
+class ApiKeyPage(BaseModel):
+    """A page of API keys, oldest first."""
+
+    items: list[ApiKeyRead]
+    next_cursor: str | None

@@ -1,0 +1,144 @@
+"""The worker: arq jobs for punctuality, the reconciler for certainty."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime
+from typing import Any
+
+import structlog
+from arq import Retry
+from arq.typing import WorkerCoroutine
+from arq.worker import Worker as ArqWorker
+from arq.worker import func
+
+from incident_service import jobs
+from incident_service.alerts.refire import refire_due
+from incident_service.core.db import Transactions
+from incident_service.core.queue import Later, deserialize, make_redis, serialize
+from incident_service.core.reconciler import Sweep, reconcile
+from incident_service.core.runtime import MEASURE_EVERY_S, Runtime
+from incident_service.core.stopping import stops_within
+from incident_service.escalation.jobs import run_overdue, run_timer
+from incident_service.notifications.delivery import Courier
+from incident_service.observability import metrics
+
+log = structlog.get_logger()
+
+JOB_TIMEOUT_S = 20  # also bounds how long a killed worker's job stays reserved
+POLL_S = 0.05
+LONGEST_RETRY_S = 30.0
+REBUILD_PAUSE_S = 1.0
+COMPLETION_WAIT_S = 10.0
+
+
+def handlers(transactions: Transactions, courier: Courier) -> dict[str, Callable[[str], Any]]:
+    """Return what each job does, by name."""
+    return {
+        jobs.RUN_TIMER: lambda row_id: run_timer(transactions, row_id),
+        jobs.DELIVER: courier.deliver_job,
+    }
+
+
+def sweeps(runtime: Runtime, courier: Courier) -> list[Sweep]:
+    """Return what the reconciler looks for."""
+    transactions = runtime.transactions
+    return [
+        Sweep("timers", lambda: run_overdue(transactions)),
+        Sweep("held_alerts", lambda: refire_due(transactions)),
+        Sweep("pages", courier.sweep),
+        Sweep("clock", runtime.measure_clock, every_s=MEASURE_EVERY_S),
+    ]
+
+
+class Worker:
+    """Runs jobs and sweeps until it is told to stop."""
+
+    def __init__(self, runtime: Runtime, courier: Courier) -> None:
+        self._runtime = runtime
+        self._courier = courier
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until `stopping` is set; then finish what runs."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(reconcile(sweeps(self._runtime, self._courier), stopping))
+            group.create_task(self._serve_queue(stopping))
+
+    async def _serve_queue(self, stopping: asyncio.Event) -> None:
+        """Run arq's worker, and build a new one whenever Redis ends the old one."""
+        while not stopping.is_set():
+            try:
+                await self._run_arq(stopping)
+            except Exception as error:  # noqa: BLE001 - the reconciler works meanwhile
+                metrics.QUEUE_UP.set(0)
+                log.warning("queue.lost", error=repr(error))
+                await stops_within(stopping, REBUILD_PAUSE_S)
+
+    async def _run_arq(self, stopping: asyncio.Event) -> None:
+        arq = self._build()
+        running = asyncio.create_task(arq.main())
+        asked_to_stop = asyncio.create_task(stopping.wait())
+        try:
+            await arq.pool.ping()
+            metrics.QUEUE_UP.set(1)
+            await asyncio.wait({running, asked_to_stop}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
+            await self._finish_jobs(arq)
+        finally:
+            for task in (running, asked_to_stop):
+                task.cancel()
+            await asyncio.gather(running, asked_to_stop, return_exceptions=True)
+            await close(arq)
+
+    async def _finish_jobs(self, arq: ArqWorker) -> None:
+        arq.allow_pick_jobs = False
+        if arq.tasks:
+            await asyncio.wait(arq.tasks.values(), timeout=COMPLETION_WAIT_S)
+
+    def _build(self) -> ArqWorker:
+        settings = self._runtime.settings
+        named = handlers(self._runtime.transactions, self._courier)
+        return ArqWorker(
+            [
+                func(as_job(name, handler, self._runtime.clock), name=name)
+                for name, handler in named.items()
+            ],
+            redis_pool=make_redis(settings.redis_url, connections=settings.worker_jobs + 4),
+            job_serializer=serialize,
+            job_deserializer=deserialize,
+            handle_signals=False,
+            max_jobs=settings.worker_jobs,
+            queue_read_limit=max(100, settings.worker_jobs * 5),
+            job_timeout=JOB_TIMEOUT_S,
+            keep_result=0,  # a kept result would block its job's key
+            max_tries=10_000,  # the row decides when a job is over
+            poll_delay=POLL_S,
+            log_results=False,
+        )
+
+
+async def close(arq: ArqWorker) -> None:
+    """Give the worker's connections back, whatever state Redis is in."""
+    try:
+        await arq.close()
+    except Exception as error:  # noqa: BLE001 - it is gone either way
+        log.info("queue.close_failed", error=repr(error))
+
+
+def as_job(
+    name: str, handler: Callable[[str], Awaitable[Any]], clock: Callable[[], datetime]
+) -> WorkerCoroutine:
+    """Make a handler an arq job: arq drops a job that raises anything but `Retry`."""
+
+    async def job(context: dict[Any, Any], argument: str) -> None:
+        try:
+            await handler(argument)
+        except Later as early:
+            raise Retry(defer=max((early.at - clock()).total_seconds(), 0.01)) from early
+        except Exception as error:
+            tries: int = context["job_try"]
+            log.warning("job.failed", job=name, argument=argument, tries=tries, error=repr(error))
+            raise Retry(defer=min(0.5 * 2.0 ** min(tries, 10), LONGEST_RETRY_S)) from error
+
+    coroutine: Callable[..., Coroutine[Any, Any, None]] = job
+    return coroutine

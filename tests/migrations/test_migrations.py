@@ -1,0 +1,87 @@
+"""The schema: reversible, complete, aware of time zones."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from tests.conftest import alembic_config, execute, run_migrations
+
+from incident_service.embedded import EmbeddedPostgres
+
+
+@pytest.fixture
+async def fresh(postgres: EmbeddedPostgres, worker_id: str) -> AsyncIterator[str]:
+    """An empty database."""
+    name = f"migrations_{worker_id}"
+    await execute(postgres.url, f"CREATE DATABASE {name}")
+    yield postgres.database_url(name)
+    await execute(postgres.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def ask(url: str, question: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        return await connection.fetch(question)
+    finally:
+        await connection.close()
+
+
+TABLES = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
+
+
+async def test_the_schema_goes_up_down_to_nothing_and_up_again(fresh):
+    await run_migrations(fresh)
+    first = await ask(fresh, TABLES)
+    await run_migrations(fresh, "base")
+    nothing = await ask(fresh, TABLES)
+    await run_migrations(fresh)
+    second = await ask(fresh, TABLES)
+
+    assert [row[0] for row in nothing] == ["alembic_version", "alembic_version_pkc"]
+    assert first == second
+
+
+def test_there_is_one_head():
+    script = ScriptDirectory.from_config(alembic_config("postgresql+asyncpg://"))
+
+    assert len(script.get_heads()) == 1
+
+
+async def test_the_models_say_what_the_schema_says(fresh):
+    await run_migrations(fresh)
+
+    await asyncio.to_thread(command.check, alembic_config(fresh))
+
+
+async def test_every_instant_has_a_time_zone(database_url):
+    naive = await ask(
+        database_url,
+        """SELECT table_name, column_name FROM information_schema.columns
+           WHERE table_schema = 'public' AND data_type IN ('timestamp without time zone', 'date',
+                                                           'time without time zone')""",
+    )
+    aware = await ask(
+        database_url,
+        """SELECT 1 FROM information_schema.columns
+           WHERE table_schema = 'public' AND data_type = 'timestamp with time zone'""",
+    )
+
+    assert naive == []
+    assert len(aware) > 40
+
+
+async def test_every_foreign_key_that_is_deleted_through_has_an_index(database_url):
+    missing = await ask(
+        database_url,
+        """SELECT c.conrelid::regclass::text, a.attname
+           FROM pg_constraint c
+           JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+           WHERE c.contype = 'f' AND c.confdeltype = 'c'
+             AND NOT EXISTS (SELECT 1 FROM pg_index i
+                             WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1])""",
+    )
+
+    assert [tuple(row) for row in missing] == []

@@ -1,0 +1,186 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from tests.notifications.arrangements import PAGED, outgoing
+
+from incident_service.notifications.channels.contract import Address, DeliveryFailed
+from incident_service.notifications.channels.email import (
+    EmailChannel,
+    MailServer,
+    compose,
+    read_smtp_url,
+)
+from incident_service.notifications.message import OutgoingPage
+from incident_service.teams.models import Channel
+
+SENDER = "Incidents <incidents@ops.example>"
+ANA = Address(Channel.EMAIL, "ana@example.org")
+
+
+class Inbox:
+    """A mail server's memory; `answers` are what it says to a recipient and to a mail."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.recipients: list[str] = []
+        self.to_recipient = "250 OK"
+        self.to_mail = "250 queued"
+
+    async def handle_RCPT(  # noqa: N802 - the name is the library's
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self.to_recipient.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return self.to_recipient
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        assert isinstance(envelope.content, bytes)
+        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+        self.recipients.extend(envelope.rcpt_tos)
+        return self.to_mail
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox()
+
+
+@pytest.fixture
+def channel(inbox: Inbox) -> Iterator[EmailChannel]:
+    controller = FreePort(inbox, hostname="127.0.0.1", port=0)
+    controller.start()
+    yield EmailChannel(f"smtp://127.0.0.1:{controller.found_port}", SENDER)
+    controller.stop()
+
+
+class FreePort(Controller):
+    """Listens where the system has room, and says where."""
+
+    @property
+    def found_port(self) -> int:
+        assert self.server is not None
+        port: int = self.server.sockets[0].getsockname()[1]
+        return port
+
+    def _trigger_server(self) -> None:
+        self.port = self.found_port
+        super()._trigger_server()
+
+
+async def test_a_mail_says_what_is_wrong(channel: EmailChannel, inbox: Inbox):
+    await channel.send(outgoing(), ANA)
+
+    assert inbox.recipients == ["ana@example.org"]
+    assert inbox.mails[0]["Subject"] == "[CRITICAL] #12 Disk of db1 is full"
+    assert "3 % left on /var" in inbox.mails[0].get_content()
+
+
+async def test_every_attempt_is_recognisably_the_same_mail(channel: EmailChannel, inbox: Inbox):
+    page = outgoing()
+
+    await channel.send(page, ANA)
+    await channel.send(page, ANA)
+
+    assert [mail["Message-ID"] for mail in inbox.mails] == [f"<{page.id}@ops.example>"] * 2
+
+
+@pytest.mark.parametrize("break_", ["\r\n", "\n", "\r", "\u2028", "\x0b", "\x85"])
+async def test_a_title_cannot_add_headers(channel: EmailChannel, inbox: Inbox, break_):
+    page = outgoing(replace(PAGED, title=f"full{break_}Bcc: all@example.org"))
+
+    await channel.send(page, ANA)
+
+    assert inbox.mails[0]["Bcc"] is None
+    assert inbox.mails[0]["Subject"] == "[CRITICAL] #12 full Bcc: all@example.org"
+    assert inbox.recipients == ["ana@example.org"]
+
+
+@pytest.mark.parametrize(
+    "address", ["ana@example.org\nBcc: all@example.org", "ana", "", "a@b, c@d", "<a@b>", "@"]
+)
+async def test_what_is_no_address_is_a_permanent_failure(
+    channel: EmailChannel, inbox: Inbox, address
+):
+    with pytest.raises(DeliveryFailed) as failure:
+        await channel.send(outgoing(), Address(Channel.EMAIL, address))
+
+    assert failure.value.permanent
+    assert inbox.mails == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "permanent"), [("451 try later", False), ("550 nobody here", True)]
+)
+async def test_a_refused_recipient_is_tried_again_only_after_4xx(
+    channel: EmailChannel, inbox: Inbox, answer, permanent
+):
+    inbox.to_recipient = answer
+
+    with pytest.raises(DeliveryFailed, match=answer) as failure:
+        await channel.send(outgoing(), ANA)
+
+    assert failure.value.permanent is permanent
+
+
+@pytest.mark.parametrize(("answer", "permanent"), [("452 disk full", False), ("554 spam", True)])
+async def test_a_refused_mail_is_tried_again_only_after_4xx(
+    channel: EmailChannel, inbox: Inbox, answer, permanent
+):
+    inbox.to_mail = answer
+
+    with pytest.raises(DeliveryFailed, match=answer) as failure:
+        await channel.send(outgoing(), ANA)
+
+    assert failure.value.permanent is permanent
+
+
+async def test_a_mail_server_that_is_away_is_tried_again():
+    channel = EmailChannel("smtp://127.0.0.1:1", SENDER)
+
+    with pytest.raises(DeliveryFailed) as failure:
+        await channel.send(outgoing(), ANA)
+
+    assert not failure.value.permanent
+
+
+async def test_without_a_mail_server_the_error_names_the_setting():
+    with pytest.raises(DeliveryFailed, match="INCIDENT_SERVICE_SMTP_URL") as failure:
+        await EmailChannel("", SENDER).send(outgoing(), ANA)
+
+    assert failure.value.permanent
+
+
+def test_a_mail_is_marked_as_written_by_a_machine():
+    page: OutgoingPage = outgoing()
+
+    mail = compose(page, sender=SENDER, recipient="ana@example.org")
+
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["From"] == SENDER
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("smtp://relay", MailServer("relay", 25, is_encrypted=False)),
+        ("smtp://relay:2525", MailServer("relay", 2525, is_encrypted=False)),
+        ("smtps://relay", MailServer("relay", 465, is_encrypted=True)),
+        (
+            "smtp://ana%40b.example:p%3Aw%2F@relay",
+            MailServer("relay", 587, is_encrypted=False, username="ana@b.example", password="p:w/"),
+        ),
+    ],
+)
+def test_the_mail_server_is_given_as_a_url(url, server):
+    assert read_smtp_url(url) == server
+
+
+@pytest.mark.parametrize("url", ["relay:25", "http://relay", "smtp://", "smtp://relay:notaport"])
+def test_a_url_of_something_else_is_refused(url):
+    with pytest.raises(ValueError, match=r"smtp://|Port"):
+        read_smtp_url(url)

@@ -1,0 +1,42 @@
+from datetime import timedelta
+
+import pytest
+from tests.fakes import NOON
+
+from incident_service.incidents.lifecycle import Status
+from incident_service.notifications.models import NotificationKind
+from incident_service.notifications.relevance import Standing, is_relevant
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_a_page_is_for_open_incidents_only(status):
+    relevant = is_relevant(NotificationKind.PAGE, 1, Standing(status, 1, None), NOON)
+
+    assert relevant == (status is Status.OPEN)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_an_update_is_for_active_incidents_only(status):
+    relevant = is_relevant(NotificationKind.UPDATE, 1, Standing(status, 1, None), NOON)
+
+    assert relevant == status.is_active
+
+
+def test_a_page_of_an_earlier_climb_is_overtaken():
+    assert not is_relevant(NotificationKind.PAGE, 1, Standing(Status.OPEN, 2, None), NOON)
+
+
+def test_an_update_outlives_its_climb():
+    assert is_relevant(NotificationKind.UPDATE, 1, Standing(Status.ACKNOWLEDGED, 2, None), NOON)
+
+
+def test_nobody_is_paged_about_a_snoozed_incident():
+    snoozed = Standing(Status.OPEN, 1, NOON + SECOND)
+
+    assert not is_relevant(NotificationKind.PAGE, 1, snoozed, NOON)
+
+
+def test_a_snooze_ends_at_its_instant():
+    assert is_relevant(NotificationKind.PAGE, 1, Standing(Status.OPEN, 1, NOON), NOON)
