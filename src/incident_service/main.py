@@ -1,14 +1,22 @@
 """Compose the API: routers, middleware, error handlers."""
 
+from datetime import timedelta
+from functools import partial
+
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from sqlalchemy.exc import SQLAlchemyError
 
 from incident_service.alerts import api as alerts
 from incident_service.catalog import api as catalog
+from incident_service.core import readiness
 from incident_service.core.db import Transactions
 from incident_service.core.http import Problem, install_error_handlers
 from incident_service.core.middleware import ReplayOnConflict, RequestId
+from incident_service.core.readiness import Degradation, Degradations
+from incident_service.core.runtime import LARGE_OFFSET_S, Runtime
 from incident_service.escalation import api as escalation
+from incident_service.escalation.queries import oldest_overdue
 from incident_service.incidents import api as incidents
 from incident_service.incidents.queries import count_active_on_policy
 from incident_service.notifications import api as notifications
@@ -21,9 +29,15 @@ from incident_service.settings import Settings
 from incident_service.teams import api as teams
 
 DOMAINS = (teams, policies, catalog, incidents, notifications, escalation, response, alerts)
+# An open incident moves at most 10 s late without Redis; this late, no worker is at work.
+OVERDUE = timedelta(seconds=30)
 
 
-def create_app(settings: Settings, transactions: Transactions) -> FastAPI:
+def create_app(
+    settings: Settings,
+    transactions: Transactions,
+    degradations: Degradations = readiness.nothing_degraded,
+) -> FastAPI:
     """Build the API; nothing is connected or started."""
     app = FastAPI(
         title="incident-service",
@@ -35,6 +49,7 @@ def create_app(settings: Settings, transactions: Transactions) -> FastAPI:
     )
     app.state.settings = settings
     app.state.transactions = transactions
+    app.state.degradations = degradations
     app.state.user_in_use = (say_who_names_user,)
     app.state.policy_hooks = PolicyHooks(count_open=count_active_on_policy)
     router = APIRouter(prefix="/v1")
@@ -44,6 +59,7 @@ def create_app(settings: Settings, transactions: Transactions) -> FastAPI:
         conflicts |= domain.CONFLICTS
     app.include_router(router)
     app.include_router(health.router)
+    app.include_router(readiness.router)
     install_error_handlers(app, conflicts)
     app.add_middleware(ReplayOnConflict)
     app.add_middleware(RequestId)
@@ -53,3 +69,47 @@ def create_app(settings: Settings, transactions: Transactions) -> FastAPI:
 def operation_id(route: APIRoute) -> str:
     """Name an operation after its function: stable verb_noun names for generated clients."""
     return route.name
+
+
+def create_serving_app(runtime: Runtime) -> FastAPI:
+    """Build the API over open resources, so that it can say what is degraded."""
+    return create_app(runtime.settings, runtime.transactions, partial(find_degradations, runtime))
+
+
+async def find_degradations(runtime: Runtime) -> list[Degradation]:
+    """Look for what makes pages late, or times wrong."""
+    found = [
+        await find_queue_trouble(runtime),
+        await find_lateness(runtime),
+        find_clock_trouble(runtime),
+    ]
+    return [each for each in found if each is not None]
+
+
+async def find_queue_trouble(runtime: Runtime) -> Degradation | None:
+    """Say whether Redis is away."""
+    if await runtime.queue_answers():
+        return None
+    return Degradation("queue_down", "Redis does not answer: pages may be up to 10 s late.")
+
+
+async def find_lateness(runtime: Runtime) -> Degradation | None:
+    """Say whether escalation stands still."""
+    now = runtime.clock()
+    try:
+        async with runtime.transactions.sessions() as session:
+            due_at = await oldest_overdue(session, now - OVERDUE)
+    except (SQLAlchemyError, OSError, TimeoutError):
+        return Degradation("lateness_unknown", "Overdue escalations could not be looked for.")
+    if due_at is None:
+        return None
+    late_s = round((now - due_at).total_seconds())
+    return Degradation("overdue", f"An escalation is {late_s} s late: is a worker running?")
+
+
+def find_clock_trouble(runtime: Runtime) -> Degradation | None:
+    """Say whether this machine's clock differs much from PostgreSQL's."""
+    offset_s = runtime.clock.offset.total_seconds()
+    if abs(offset_s) <= LARGE_OFFSET_S:
+        return None
+    return Degradation("clock_offset", f"PostgreSQL's clock is {offset_s:+.1f} s from this one's.")

@@ -40,7 +40,9 @@ class SecretFiles(PydanticBaseSettingsSource):
 class Settings(BaseSettings):
     """All settings. Each may also be given as a file, by the name with `_FILE` added."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore"
+    )
 
     database_url: str = Field("", description="PostgreSQL, as postgresql+asyncpg://…")
     redis_url: str = Field("", description="Redis or Valkey, as redis://… or unix://…")

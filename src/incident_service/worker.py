@@ -1,7 +1,7 @@
 """The worker: arq jobs for punctuality, the reconciler for certainty."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from incident_service.core.runtime import MEASURE_EVERY_S, Runtime
 from incident_service.core.stopping import stops_within
 from incident_service.escalation.jobs import run_overdue, run_timer
 from incident_service.notifications.delivery import Courier
+from incident_service.notifications.jobs import deliver
 from incident_service.observability import metrics
 
 log = structlog.get_logger()
@@ -35,7 +36,7 @@ def handlers(transactions: Transactions, courier: Courier) -> dict[str, Callable
     """Return what each job does, by name."""
     return {
         jobs.RUN_TIMER: lambda row_id: run_timer(transactions, row_id),
-        jobs.DELIVER: courier.deliver_job,
+        jobs.DELIVER: lambda contact_method_id: deliver(courier, contact_method_id),
     }
 
 
@@ -51,17 +52,22 @@ def sweeps(runtime: Runtime, courier: Courier) -> list[Sweep]:
 
 
 class Worker:
-    """Runs jobs and sweeps until it is told to stop."""
+    """Runs jobs and sweeps, and the caller's `more` sweeps, until it is told to stop."""
 
-    def __init__(self, runtime: Runtime, courier: Courier) -> None:
+    def __init__(self, runtime: Runtime, courier: Courier, *, more: Sequence[Sweep] = ()) -> None:
         self._runtime = runtime
         self._courier = courier
+        self._more = more
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; then finish what runs."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(reconcile(sweeps(self._runtime, self._courier), stopping))
+            group.create_task(reconcile(self._sweeps(), stopping))
             group.create_task(self._serve_queue(stopping))
+        await self._courier.aclose()
+
+    def _sweeps(self) -> list[Sweep]:
+        return [*sweeps(self._runtime, self._courier), *self._more]
 
     async def _serve_queue(self, stopping: asyncio.Event) -> None:
         """Run arq's worker, and build a new one whenever Redis ends the old one."""

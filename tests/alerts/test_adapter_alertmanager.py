@@ -21,16 +21,7 @@ JSON = st.recursive(
 )
 FIELDS = ("status", "labels", "annotations", "startsAt", "endsAt", "fingerprint")
 ALERT = st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON))
-AROUND = [
-    "version",
-    "receiver",
-    "groupKey",
-    "truncatedAlerts",
-    "status",
-    "groupLabels",
-    "commonLabels",
-    "extra",
-]
+AROUND = ("version", "receiver", "groupKey", "truncatedAlerts", "status", "groupLabels", "extra")
 FIRING, RESOLVED = True, False
 BOUNCES, NEWSLETTER = "ba0aeec5c0d6ed94", "568c1b3f689a5364"
 EXPECTED = {

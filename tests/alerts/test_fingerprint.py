@@ -1,3 +1,4 @@
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -15,7 +16,7 @@ NODE = {"alertname": "InstanceDown", "job": "prometheus", "code": "200", "severi
 
 
 def incoming(**changes) -> IncomingAlert:
-    fields = {
+    fields: dict[str, Any] = {
         "fingerprint": "8a07086b74f3ba78",
         "firing": True,
         "starts_at": None,

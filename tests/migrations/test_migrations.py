@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -12,21 +13,33 @@ from tests.conftest import alembic_config, execute, run_migrations
 from incident_service.embedded import EmbeddedPostgres
 
 
-@pytest.fixture
-async def fresh(postgres: EmbeddedPostgres, worker_id: str) -> AsyncIterator[str]:
-    """An empty database."""
+# The oldest PostgreSQL that is supported, and the newest; "embedded" is what the tests run on.
+INSTALLED = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+SERVERS = {"embedded": None} | {path.parts[-3]: path.parent for path in INSTALLED}
+
+
+@pytest.fixture(params=SERVERS)
+async def fresh(
+    request: pytest.FixtureRequest, run_directory: Path, worker_id: str
+) -> AsyncIterator[str]:
+    """An empty database, on the embedded PostgreSQL and on each installed one."""
+    programs = SERVERS[request.param]
+    directory = run_directory / (f"pg-{request.param}" if programs else "pg")
+    server = EmbeddedPostgres(directory, durable=False, programs=programs)
     name = f"migrations_{worker_id}"
-    await execute(postgres.url, f"CREATE DATABASE {name}")
-    yield postgres.database_url(name)
-    await execute(postgres.url, f"DROP DATABASE {name} WITH (FORCE)")
+    with server:
+        await execute(server.url, f"CREATE DATABASE {name}")
+        yield server.database_url(name)
+        await execute(server.url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 async def ask(url: str, question: str) -> list[asyncpg.Record]:
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     try:
-        return await connection.fetch(question)
+        rows: list[asyncpg.Record] = await connection.fetch(question)
     finally:
         await connection.close()
+    return rows
 
 
 TABLES = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"

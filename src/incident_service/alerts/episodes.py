@@ -99,15 +99,30 @@ async def lock_related(
     return stored
 
 
+async def supersede(tx: Tx, ended: Sequence[tuple[Alert, datetime]]) -> None:
+    """End firing episodes, so that their successors can fire."""
+    if ended:
+        await tx.session.execute(
+            update(Alert),
+            [
+                {"id": row.id, "status": AlertStatus.RESOLVED, "ends_at": ends_at}
+                for row, ends_at in ended
+            ],
+        )
+
+
 async def add_episodes(tx: Tx, rows: Sequence[dict[str, Any]]) -> dict[UUID, Alert]:
     """Insert new episodes; return them by id.
+
+    Changed episodes must not have been written yet. To somebody whose snapshot is older they are
+    new: that insert would wait for us while we wait for what it has inserted before. Rows that
+    are merely locked let it pass.
 
     Raises:
         Overtaken: another transaction stored one of them first.
     """
     if not rows:
         return {}
-    await tx.flush()  # a superseded episode must have ended before its successor fires
     in_order = sorted(rows, key=lambda row: (row["integration_id"], row["fingerprint"]))
     made = await tx.session.execute(
         insert(Alert).on_conflict_do_nothing().returning(Alert.id), in_order

@@ -131,6 +131,7 @@ class Batch:
         self._tx = tx
         self._folding = folding
         self._new: list[dict[str, Any]] = []
+        self._superseded: list[tuple[Alert, datetime]] = []
         self._arrivals: list[tuple[UUID, Item]] = []
         self._late: list[tuple[UUID, Item, Alert | None]] = []
 
@@ -163,7 +164,7 @@ class Batch:
     def _begin(self, item: Item, stored: Stored, decision: Begin) -> None:
         if decision.supersedes is not None:
             old = stored.row(decision.supersedes)
-            end(old, decision.starts_at, self._tx.now)
+            self._superseded.append((old, max(decision.starts_at, old.starts_at)))
             self._folding.ended(old, superseded=True)
         row = self._row(item, decision.starts_at, estimated=decision.estimated)
         self._arrivals.append((row["id"], item))
@@ -238,7 +239,10 @@ class Batch:
 
     async def write(self) -> None:
         """Write changed and new rows, and hand the new firing ones to the folding."""
+        await episodes.supersede(self._tx, self._superseded)
         added = await episodes.add_episodes(self._tx, self._new)
+        for row, ends_at in self._superseded:
+            end(row, ends_at, self._tx.now)
         for row_id, item in self._arrivals:
             self._folding.arrived(added[row_id], item.answer)
         for row_id, item, newest in self._late:

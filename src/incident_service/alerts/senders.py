@@ -1,7 +1,6 @@
 """Who is sending: the key of a request becomes an integration, before the body is read."""
 
 import base64
-import binascii
 from collections.abc import Mapping
 
 from incident_service.catalog.models import Integration, IntegrationKind
@@ -55,8 +54,8 @@ def find_key(headers: Mapping[str, str]) -> str | None:
 
     `X-API-Key` wins: a proxy on the way may have put its own credentials into `Authorization`.
     """
-    if headers.get("x-api-key"):
-        return headers["x-api-key"].strip()
+    if key := headers.get("x-api-key", "").strip():
+        return key
     scheme, _, credentials = headers.get("authorization", "").strip().partition(" ")
     match scheme.lower():
         case "bearer" | "token":
@@ -71,7 +70,7 @@ def read_basic(credentials: str) -> str | None:
     """Return the password, or the user when that is all there is."""
     try:
         text = base64.b64decode(credentials).decode("utf-8", "replace")
-    except binascii.Error:
+    except ValueError:  # not base64, or not even ASCII
         return None
     user, _, password = text.partition(":")
     return password or user

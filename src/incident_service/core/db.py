@@ -31,6 +31,9 @@ RETRYABLE_SQLSTATES = {
     "40P01",  # deadlock: the lock order makes it rare, not impossible
 }
 ATTEMPTS = 4
+# To be overtaken costs little and means that somebody else got on; at most one time for each
+# transaction at work on the same rows.
+ATTEMPTS_WHEN_OVERTAKEN = 30
 
 # A request that waits longer than this for a statement or a lock helps nobody; Alertmanager's own
 # patience is 10 s by default.
@@ -139,15 +142,20 @@ class Transactions:
         Deadlocks and serialization failures are retried, and so is `Overtaken`. `work` may
         therefore run several times; only one of them commits.
         """
-        for attempt in range(1, ATTEMPTS + 1):
+        overtaken = failed = 0
+        while True:
             try:
                 async with self.open() as tx:
                     return await work(tx)
-            except (DBAPIError, Overtaken) as error:
-                if attempt == ATTEMPTS or not is_retryable(error):
+            except Overtaken:
+                overtaken += 1
+                if overtaken == ATTEMPTS_WHEN_OVERTAKEN:
                     raise
-                log.info("transaction.retried", attempt=attempt, reason=type(error).__name__)
-        raise AssertionError("unreachable")
+            except DBAPIError as error:
+                failed += 1
+                if failed == ATTEMPTS or not is_retryable(error):
+                    raise
+                log.info("transaction.retried", attempt=failed, sqlstate=sqlstate(error))
 
     async def _hand_over(self, tx: Tx) -> None:
         try:

@@ -14,11 +14,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from incident_service.core import errors
-from incident_service.core.db import Transactions, Tx, sqlstate
+from incident_service.core.db import Overtaken, Transactions, Tx, is_retryable, sqlstate
 
 log = structlog.get_logger()
 PROBLEM = "application/problem+json"
 MAX_LISTED_ERRORS = 20
+# In a request's scope: whether a conflict between transactions may simply be tried again.
+MAY_REPLAY = "incident_service.may_replay"
 
 STATUS: dict[type[errors.DomainError], int] = {
     errors.Malformed: 400,
@@ -149,12 +151,19 @@ class DatabaseErrors:
     def __init__(self, conflicts: Mapping[str, str]) -> None:
         self._conflicts = conflicts
 
-    async def __call__(self, _request: Request, error: Exception) -> JSONResponse:
-        """Tell a broken rule (409) from a database that is away (503)."""
+    async def __call__(self, request: Request, error: Exception) -> JSONResponse:
+        """Tell a broken rule (409) from a database that is away (503).
+
+        What may be tried again is raised once more, for `ReplayOnConflict` to see.
+        """
+        if is_retryable(error) and request.scope.get(MAY_REPLAY):
+            raise error
         state = sqlstate(error) or ""
         if isinstance(error, IntegrityError):
             return self._conflict(error, state)
-        away = isinstance(error, OperationalError | InterfaceError | PoolTimeout | OSError)
+        away = isinstance(
+            error, OperationalError | InterfaceError | PoolTimeout | OSError | Overtaken
+        )
         if away or state.startswith(TRY_AGAIN_CLASSES):
             log.warning("database.unavailable", error=type(error).__name__, sqlstate=state)
             detail = "The database cannot be used right now; try again shortly."
@@ -196,6 +205,6 @@ def install_error_handlers(app: FastAPI, conflicts: Mapping[str, str]) -> None:
     app.add_exception_handler(errors.DomainError, render_domain_error)
     app.add_exception_handler(RequestValidationError, render_invalid_request)
     app.add_exception_handler(HTTPException, render_http_exception)
-    for family in (DBAPIError, PoolTimeout, OSError):
+    for family in (DBAPIError, PoolTimeout, OSError, Overtaken):
         app.add_exception_handler(family, database)
     app.add_exception_handler(Exception, render_unexpected)

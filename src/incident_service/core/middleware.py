@@ -5,7 +5,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from incident_service.core.db import ATTEMPTS, Overtaken, is_retryable
-from incident_service.core.http import problem
+from incident_service.core.http import MAY_REPLAY, problem
 from incident_service.core.ids import new_id
 
 log = structlog.get_logger()
@@ -75,9 +75,9 @@ class ReplayOnConflict:
             await send(message)
 
         try:
-            await self.app(dict(scope), replayed(body, receive), note_start)
+            await self.app({**scope, MAY_REPLAY: not last}, replayed(body, receive), note_start)
         except (DBAPIError, Overtaken) as error:
-            if started or last or not is_retryable(error):
+            if started or not is_retryable(error):
                 raise
             log.info("request.replayed", reason=type(error).__name__)
             return False

@@ -1,6 +1,8 @@
 """Ready means: this process can commit an alert. Everything else is shown as degraded."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,6 +18,18 @@ PATIENCE_S = 2.0
 CAN_COMMIT = text("SELECT NOT pg_is_in_recovery() FROM alembic_version LIMIT 1")
 
 
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """Something that does not keep alerts from being stored, and that an operator should know."""
+
+    code: str
+    detail: str
+
+
+Degradations = Callable[[], Awaitable[list[Degradation]]]
+"""Finds what is degraded at the moment. `main` passes it in as `app.state.degradations`."""
+
+
 @router.get("/readyz", responses={503: {"description": "An alert could not be stored now."}})
 async def get_readiness(request: Request) -> JSONResponse:
     """Say whether this process can commit an alert.
@@ -28,8 +42,13 @@ async def get_readiness(request: Request) -> JSONResponse:
     if problem is not None:
         body["reason"] = problem
         return JSONResponse(body, 503, headers=extra_headers(503))
-    degraded = await request.app.state.degradations()
-    return JSONResponse(body | {"degraded": degraded})
+    find: Degradations = request.app.state.degradations
+    return JSONResponse(body | {"degraded": [asdict(found) for found in await find()]})
+
+
+async def nothing_degraded() -> list[Degradation]:
+    """Find nothing, in a process that has nothing to look at."""
+    return []
 
 
 async def why_not(transactions: Transactions) -> str | None:

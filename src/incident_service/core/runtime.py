@@ -1,15 +1,18 @@
 """What every process of the service holds open: database, queue, clock."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from incident_service.core.clock import DatabaseClock
 from incident_service.core.db import Transactions, database_now, make_engine, make_sessions
-from incident_service.core.queue import ArqQueue, make_redis
+from incident_service.core.queue import PATIENCE_S, ArqQueue, make_redis
 from incident_service.observability import metrics
 from incident_service.settings import Settings
 
@@ -24,12 +27,25 @@ class Runtime:
 
     settings: Settings
     engine: AsyncEngine
+    redis: Redis
     queue: ArqQueue
     clock: DatabaseClock
     transactions: Transactions
 
+    async def queue_answers(self) -> bool:
+        """Say whether Redis answers within the time that a request would wait for it."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self.redis.ping()
+        except (RedisError, OSError, TimeoutError):
+            return False
+        return True
+
     async def measure_clock(self) -> int:
-        """Take over the offset between this process's clock and PostgreSQL's."""
+        """Take over the offset between this process's clock and PostgreSQL's.
+
+        Returns 0, the work done, as a sweep of the reconciler.
+        """
         async with self.transactions.sessions() as session:
             await database_now(session)  # connect first: that takes longer than the question
             asked_at = self.clock.local_now()
@@ -46,11 +62,12 @@ class Runtime:
 async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     """Open what `settings` name; nothing is connected before it is used."""
     engine = make_engine(settings.database_url, pool_size=settings.database_pool_size)
-    queue = ArqQueue(make_redis(settings.redis_url))
+    redis = make_redis(settings.redis_url)
+    queue = ArqQueue(redis)
     clock = DatabaseClock()
     transactions = Transactions(make_sessions(engine), queue, clock, settings.minute)
     try:
-        yield Runtime(settings, engine, queue, clock, transactions)
+        yield Runtime(settings, engine, redis, queue, clock, transactions)
     finally:
         await queue.close()
         await engine.dispose()

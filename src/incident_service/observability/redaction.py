@@ -13,14 +13,14 @@ MASK = "***"
 SECRET_NAMES = frozenset({"authorization", "x-api-key", "password", "secret", "token", "api_key"})
 
 RULES = (
-    # Our own keys, wherever they stand.
-    (re.compile(r"(isi|isk|whsec)_[\w+/=-]+", re.ASCII), rf"\1_{MASK}"),
     # The key in the address of a sender, whatever it looks like.
     (re.compile(r"(/v1/ingest/[\w-]+/)[^/\s\"'?#]+"), rf"\1{MASK}"),
+    # Our own keys, wherever they stand.
+    (re.compile(r"(isi|isk|whsec)_[\w+/=-]+", re.ASCII), rf"\1_{MASK}"),
     # A header, as HTTP, JSON or Python writes it.
     (
         re.compile(
-            r"(\b(?:authorization|x-api-key)\b[\"']?\s*[:=,]\s*b?[\"']?)"
+            r"(\b(?:authorization|x-api-key)\b[\"']?\s*[:=,]\s*(?:b?[\"'])?)"
             r"(?:[a-z]+\s+)?[^\s\"',;]+",
             re.IGNORECASE,
         ),

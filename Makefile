@@ -1,0 +1,73 @@
+# `make` alone lists what there is. Everything installs itself into .venv first; nothing else on
+# the machine is touched. ARGS reaches the command: `make test ARGS="-k acknowledge"`.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help run demo test e2e image lint types contracts check format migration constraints secrets install
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Variables of the command line, such as NTFY_TOPIC, are in the environment of what is run.
+run: $(INSTALLED) ## run everything here; NTFY_TOPIC=… or EMAIL=… sends pages to you
+	@exec $(BIN)/incident-service dev $(ARGS)
+
+demo: $(INSTALLED) ## fire at the running service and follow what happens
+	@exec $(BIN)/incident-service demo $(ARGS)
+
+test: $(INSTALLED) ## run the tests, on a real PostgreSQL and Valkey
+	$(BIN)/pytest $(ARGS)
+
+e2e: $(INSTALLED) ## run the tests that drive a real Alertmanager
+	@command -v prometheus-alertmanager alertmanager > /dev/null || { \
+	  echo "Alertmanager is needed: install the package prometheus-alertmanager." >&2; exit 1; }
+	$(BIN)/pytest -m alertmanager $(ARGS)
+
+image: $(INSTALLED) ## follow the Dockerfile without Docker and try the commands of its image
+	$(BIN)/pytest -m image -n 0 $(ARGS)
+
+lint: $(INSTALLED) ## look for mistakes, and for code that is not formatted
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(INSTALLED) ## format the code and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(INSTALLED) ## check the types
+	$(BIN)/mypy
+
+contracts: $(INSTALLED) ## check who imports whom
+	$(BIN)/lint-imports
+
+check: lint types contracts test ## all of it, as before a commit
+
+migration: $(INSTALLED) ## write a migration for changed models: make migration m="add incident title"
+	@test -n "$(m)" || { echo 'Say what it does: make migration m="add incident title"' >&2; exit 1; }
+	$(BIN)/python scripts/make_migration.py "$(m)"
+
+# In an environment of its own, so that nothing gets in that the project does not ask for.
+# Before Python 3.11.3, clients of Redis ask for async-timeout; later ones would not list it.
+constraints: ## renew constraints.txt with the newest releases that pyproject.toml allows
+	@set -eu; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	python=$$(sh scripts/find-python); "$$python" -m venv "$$fresh"; \
+	"$$fresh/bin/pip" install --quiet '.[embedded,dev]' async-timeout; \
+	"$$fresh/bin/pip" freeze --exclude incident-service > "$$fresh/frozen"; \
+	cp "$$fresh/frozen" constraints.txt
+
+secrets: ## write the passwords that docker-compose.yml asks for, once
+	@sh scripts/make-secrets
+
+install: $(INSTALLED) ## install into .venv, without running anything
+
+# An environment whose Python has moved away is made anew.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(BIN)/python -c '' 2> /dev/null || { \
+	  python=$$(sh scripts/find-python) && "$$python" -m venv --clear $(VENV); }
+	@echo "Installing into $(VENV); the first time takes about half a minute."
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,dev]'
+	@touch $@

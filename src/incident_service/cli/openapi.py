@@ -1,0 +1,24 @@
+"""Write the OpenAPI document."""
+
+import asyncio
+import json
+from typing import Any
+
+from incident_service.core.runtime import open_runtime
+from incident_service.main import create_serving_app
+from incident_service.settings import Settings
+
+# Never connected to.
+NOWHERE = {"database_url": "postgresql://", "redis_url": "redis://"}
+
+
+def as_text() -> str:
+    """Return the document: the same text for the same release, whatever the machine."""
+    return json.dumps(asyncio.run(document()), indent=2, sort_keys=True, ensure_ascii=False)
+
+
+async def document() -> dict[str, Any]:
+    """Return the document, without any server."""
+    settings = Settings.model_construct(**NOWHERE)
+    async with open_runtime(settings) as runtime:
+        return create_serving_app(runtime).openapi()

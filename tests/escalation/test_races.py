@@ -1,0 +1,159 @@
+"""Two at the same instant, on real connections: the rows decide, and they decide once."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from incident_service.escalation import timers
+from incident_service.escalation.jobs import run_overdue
+from incident_service.incidents.locks import lock
+from incident_service.response import actions
+
+
+async def deadlocks(stage) -> int:
+    async with stage.transactions.open() as tx:
+        await tx.session.execute(text("SELECT pg_stat_force_next_flush()"))
+        found = await tx.session.scalar(
+            text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        )
+    return int(found or 0)
+
+
+async def test_fifty_identical_payloads_at_once_are_one_incident_an_alert(stage):
+    names = [f"Disk{number}" for number in range(10)]
+    for name in names:
+        stage.alert(name)  # fixes the start, so that all payloads are the same
+    before = await deadlocks(stage)
+
+    answers = await asyncio.gather(*(stage.fire(*names) for _ in range(50)))
+
+    incidents = await stage.incidents()
+    opened = [outcome for answer in answers for outcome in answer if outcome == "opened"]
+    assert len(incidents) == len(opened) == 10
+    assert {incident.alert_count for incident in incidents} == {1}
+    assert [alert.received_count for alert in await stage.alerts()] == [50] * 10
+    assert await deadlocks(stage) == before
+    assert await stage.violations() == []
+
+
+async def test_payloads_that_overlap_in_any_order_do_not_deadlock(stage):
+    names = [f"Disk{number}" for number in range(12)]
+    before = await deadlocks(stage)
+
+    await asyncio.gather(
+        *(stage.fire(*(names[number:] + names[:number])[:8]) for number in range(12))
+    )
+
+    assert len(await stage.incidents()) == 12
+    assert await deadlocks(stage) == before
+
+
+async def due_row(stage):
+    await stage.fire("Disk")
+    row = await stage.pending(await stage.incident())
+    stage.clock.now = row.scheduled_for
+    return row
+
+
+async def run_row(stage, row) -> int:
+    ran: int = await stage.transactions.run(lambda tx: timers.run(tx, [row.id]))
+    return ran
+
+
+async def test_the_job_and_the_reconciler_at_the_same_instant_page_once(stage):
+    row = await due_row(stage)
+    stage.clock.advance(seconds=2)
+
+    ran = await asyncio.gather(
+        *(run_row(stage, row) for _ in range(4)),
+        *(run_overdue(stage.transactions) for _ in range(4)),
+    )
+
+    assert sum(ran) == 1
+    assert await stage.told(await stage.incident()) == ["First", "Second"]
+    assert await stage.violations() == []
+
+
+async def test_an_acknowledge_that_comes_first_stops_the_step(stage):
+    row = await due_row(stage)
+
+    async with stage.transactions.open() as tx:
+        # The acknowledge holds the incident; the step has to wait for it.
+        await lock(tx.session, [row.incident_id])
+        step = asyncio.create_task(run_row(stage, row))
+        await until_somebody_waits(stage)
+        incident = (await lock(tx.session, [row.incident_id]))[row.incident_id]
+        await acknowledge_in(tx, stage, incident)
+
+    assert await step == 0
+    incident = await stage.incident()
+    assert incident.status.value == "ACKNOWLEDGED"
+    assert await stage.told(incident) == ["First"]
+
+
+async def acknowledge_in(tx, stage, incident) -> None:
+    await actions.acknowledge(tx, actions.Order(incident.id, stage.principal, stage.first.id))
+
+
+async def test_a_step_that_comes_first_is_followed_by_the_acknowledge(stage):
+    row = await due_row(stage)
+
+    async with stage.transactions.open() as tx:
+        await timers.run(tx, [row.id])
+        acknowledge = asyncio.create_task(
+            stage.do("acknowledge", await stage.incident(), by=stage.first)
+        )
+        await until_somebody_waits(stage)
+
+    assert (await acknowledge).changed
+    incident = await stage.incident()
+    notifications = await stage.notifications(incident)
+    assert await stage.told(incident) == ["First", "Second"]
+    assert {item.status.value for item in notifications} == {"cancelled"}
+    assert await stage.violations() == []
+
+
+async def until_somebody_waits(stage) -> None:
+    """Look until a transaction of this database waits for a lock."""
+    for _ in range(500):
+        async with stage.transactions.open() as tx:
+            waiting = await tx.session.scalar(
+                text(
+                    "SELECT count(*) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                )
+            )
+        if waiting:
+            return
+    pytest.fail("nobody waited for a lock")
+
+
+@pytest.mark.parametrize("verb", ["acknowledge", "resolve"])
+async def test_verbs_against_the_reconciler_never_deadlock(stage, verb):
+    await stage.fire(*(f"Disk{number}" for number in range(20)))
+    incidents = await stage.incidents()
+    before = await deadlocks(stage)
+    stage.clock.advance(minutes=6)
+
+    await asyncio.gather(
+        *(stage.do(verb, incident, by=stage.first) for incident in incidents),
+        *(run_overdue(stage.transactions) for _ in range(4)),
+        stage.clear(*(f"Disk{number}" for number in range(20))),
+        return_exceptions=verb == "acknowledge",  # refused once the alerts have resolved it
+    )
+
+    assert await deadlocks(stage) == before
+    assert await stage.violations() == []
+
+
+async def test_the_same_person_acknowledging_from_two_phones_is_one_event(stage):
+    await stage.fire("Disk")
+    incident = await stage.incident()
+
+    done = await asyncio.gather(
+        *(stage.do("acknowledge", incident, by=stage.first) for _ in range(5))
+    )
+
+    assert [item.changed for item in done].count(True) == 1
+    assert (await stage.kinds(incident)).count("acknowledged") == 1

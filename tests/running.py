@@ -1,0 +1,82 @@
+"""The service as it really runs: API, arq worker, reconciler, real clock, real Valkey."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx
+from tests import factories
+
+from incident_service.core.outbound import Outbound
+from incident_service.core.runtime import Runtime, open_runtime
+from incident_service.main import create_app
+from incident_service.notifications.channels import make_channels
+from incident_service.notifications.delivery import Courier
+from incident_service.settings import Settings
+from incident_service.worker import Worker
+
+
+@dataclass
+class Service:
+    """A running service, and a client of its API with an admin key."""
+
+    settings: Settings
+    runtime: Runtime
+    api: httpx.AsyncClient
+    workers: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def start_worker(self) -> None:
+        await self.workers.enter_async_context(working(self.runtime))
+
+    async def stop_workers(self) -> None:
+        await self.workers.aclose()
+        self.workers = AsyncExitStack()
+
+
+def drill_settings(database_url: str, redis_url: str, minute_s: float) -> Settings:
+    return Settings(
+        _env_file=None,
+        database_url=database_url,
+        redis_url=redis_url,
+        escalation_minute_seconds=minute_s,
+        outbound_allow="127.0.0.0/8",
+    )
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, workers: int = 1) -> AsyncIterator[Service]:
+    """Start the service; what it wrote is removed by the `transactions` fixture."""
+    async with open_runtime(settings) as runtime:
+        await runtime.measure_clock()
+        async with runtime.transactions.open() as tx:
+            key = await factories.make_api_key(tx, scopes=["admin"])
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(create_app(settings, runtime.transactions)),
+            base_url="http://test",
+            headers={"Authorization": f"Bearer {key}"},
+        )
+        async with client:
+            service = Service(settings, runtime, client)
+            for _ in range(workers):
+                await service.start_worker()
+            try:
+                yield service
+            finally:
+                await service.stop_workers()
+
+
+@asynccontextmanager
+async def working(runtime: Runtime) -> AsyncIterator[None]:
+    """Run a worker as its process does."""
+    outbound = Outbound(runtime.settings.outbound_allow)
+    channels = make_channels(runtime.settings, outbound)
+    courier = Courier(runtime.transactions, channels, runtime.settings.base_url)
+    stopping = asyncio.Event()
+    task = asyncio.create_task(Worker(runtime, courier).run(stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        await task
+        await outbound.aclose()

@@ -1,0 +1,100 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from incident_service.teams.addresses import problem_with, read_contact
+from incident_service.teams.models import Channel
+
+
+@pytest.mark.parametrize(
+    "address", ["ana@example.org", "a+pager@sub.example.org", "ana@localhost", "jörg@exämple.org"]
+)
+def test_a_mail_address_is_accepted(address):
+    assert problem_with(Channel.EMAIL, address) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ana",
+        "@example.org",
+        "ana@",
+        "ana@b@c",
+        "an a@example.org",
+        "ana@example.org\nBcc: x",
+        "ana@example.org,",
+        "Ana <ana@example.org>",
+        "a" * 243 + "@example.org",
+    ],
+)
+def test_what_is_no_mail_address_is_refused(address):
+    assert problem_with(Channel.EMAIL, address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://pager.example/hook?x=1#y", "http://10.0.0.1:9000", "https://[::1]/", "HTTPS://a/"],
+)
+def test_an_absolute_url_is_accepted(address):
+    assert problem_with(Channel.WEBHOOK, address) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "pager.example/hook",
+        "//pager.example/hook",
+        "ftp://pager.example",
+        "https://",
+        "https:///path",
+        "https://user:secret@pager.example",
+        "https://@pager.example",
+        "https://pager.example\\@other.example",
+        "https://pager.example\\.other.example",
+        "https://pager.example:port",
+        "https://pager.example:0",
+        "https://[::1",
+        " https://pager.example",
+        "https://pager.example/a b",
+        "https://pager.example/\n",
+        "https://pager.example/" + "a" * 2048,
+    ],
+)
+def test_what_is_no_usable_url_is_refused(address):
+    assert problem_with(Channel.WEBHOOK, address)
+
+
+@pytest.mark.parametrize("address", ["my-topic_1", "a" * 64, "https://ntfy.example/topic"])
+def test_an_ntfy_topic_or_its_url_is_accepted(address):
+    assert problem_with(Channel.NTFY, address) is None
+
+
+@pytest.mark.parametrize("address", ["", "a" * 65, "my topic", "a/b", "tøpic", "ftp://a/b"])
+def test_what_is_no_ntfy_topic_is_refused(address):
+    assert problem_with(Channel.NTFY, address)
+
+
+def test_the_console_has_no_address_that_a_caller_may_give():
+    assert problem_with(Channel.CONSOLE, "anything")
+
+
+@given(st.sampled_from(Channel), st.text())
+def test_any_text_is_judged_without_an_error(kind, address):
+    problem = problem_with(kind, address)
+
+    assert problem is None or problem.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mailto:ops@example.org", (Channel.EMAIL, "ops@example.org")),
+        ("ntfy:ops", (Channel.NTFY, "ops")),
+        ("ntfy:https://ntfy.example/ops", (Channel.NTFY, "https://ntfy.example/ops")),
+        ("https://hook.example/x", (Channel.WEBHOOK, "https://hook.example/x")),
+        ("http://hook.example/x", (Channel.WEBHOOK, "http://hook.example/x")),
+        ("ops@example.org", None),
+    ],
+)
+def test_a_contact_says_its_channel_by_how_it_begins(text, expected):
+    assert read_contact(text) == expected
