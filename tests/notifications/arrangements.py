@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from tests import factories
 from tests.fakes import NOON
 
@@ -16,7 +16,7 @@ from incident_service.core.db import Transactions, Tx
 from incident_service.core.ids import new_id
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.models import Incident
-from incident_service.notifications import actions
+from incident_service.notifications import actions, record
 from incident_service.notifications.channels.contract import Address, DeliveryFailed
 from incident_service.notifications.claim import Claim, Claimed, claim
 from incident_service.notifications.delivery import Courier
@@ -114,6 +114,18 @@ async def claim_page(transactions: Transactions, scene: Scene) -> Claimed:
     return claimed
 
 
+async def sent(transactions: Transactions, claimed: Claimed) -> record.Outcome:
+    async with transactions.open() as tx:
+        return await record.succeeded(tx, claimed, "200")
+
+
+async def failed(
+    transactions: Transactions, claimed: Claimed, failure: DeliveryFailed
+) -> record.Outcome:
+    async with transactions.open() as tx:
+        return await record.failed(tx, claimed, failure, jitter=0.0)
+
+
 async def statuses(transactions: Transactions) -> list[NotificationStatus]:
     """Return the status of every notification, oldest first."""
     async with transactions.open() as tx:
@@ -123,6 +135,18 @@ async def statuses(transactions: Transactions) -> list[NotificationStatus]:
 async def pages(transactions: Transactions) -> list[Page]:
     async with transactions.open() as tx:
         return list(await tx.session.scalars(select(Page).order_by(Page.id)))
+
+
+async def somebody_waits_for_a_lock(transactions: Transactions) -> None:
+    """Return once another connection is held up by a lock."""
+    async with asyncio.timeout(5), transactions.open() as tx:
+        while not await tx.session.scalar(
+            text(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+        ):
+            pass
 
 
 def numbers(page: OutgoingPage) -> list[int]:

@@ -5,12 +5,12 @@ from tests import factories
 from tests.fakes import FrozenClock, RememberingQueue
 from tests.notifications.arrangements import (
     Scene,
+    ScriptedChannel,
     ask,
     claim_page,
     make_courier,
     page_about,
     pages,
-    ScriptedChannel,
     set_scene,
     statuses,
     temporary,

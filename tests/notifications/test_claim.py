@@ -12,10 +12,11 @@ from tests.notifications.arrangements import (
     numbers,
     page_about,
     pages,
+    sent,
     set_scene,
+    somebody_waits_for_a_lock,
     statuses,
 )
-from tests import factories
 
 from incident_service import jobs
 from incident_service.catalog.priority import Priority
@@ -58,21 +59,13 @@ async def test_the_fifty_first_incident_is_in_the_next_page(
 ):
     scene = await set_scene(transactions)
     *_, last = await page_about(transactions, scene, 51)
-    await claim_page(transactions, scene)
+    first = await claim_page(transactions, scene)
+    await sent(transactions, first)
 
     clock.advance(seconds=30)
-    second = await claim_page_beside(transactions, scene)
+    second = await claim_page(transactions, scene)
 
     assert numbers(second.page) == [last.number]
-
-
-async def claim_page_beside(transactions: Transactions, scene) -> Claimed:
-    """Claim again while the first page is taken to be sent."""
-    [first, *_] = await pages(transactions)
-    async with transactions.open() as tx:
-        page = await tx.session.get_one(type(first), first.id)
-        page.status = PageStatus.SENT
-    return await claim_page(transactions, scene)
 
 
 async def test_the_most_urgent_incidents_go_first(transactions: Transactions):
@@ -315,18 +308,9 @@ async def test_an_acknowledge_that_is_committing_keeps_its_page_from_being_made(
         row.status = Status.ACKNOWLEDGED
         await actions.cancel(tx, [incident.id])
         claiming = asyncio.create_task(claim_once(transactions, scene))
-        await blocked(transactions)
+        await somebody_waits_for_a_lock(transactions)
 
     outcome = await claiming
 
     assert outcome == Dropped()
     assert await statuses(transactions) == [CANCELLED]
-
-
-async def blocked(transactions: Transactions) -> None:
-    """Wait until some connection waits for a lock."""
-    async with asyncio.timeout(5):
-        while True:
-            async with transactions.open() as tx:
-                if await factories.count_lock_waits(tx):
-                    return

@@ -1,5 +1,5 @@
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select
@@ -12,7 +12,7 @@ from incident_service.teams.models import ApiKey, Scope
 OURS, THEIRS = uuid4(), uuid4()
 
 
-def principal(team_ids):
+def principal(team_ids: frozenset[UUID] | None) -> Principal:
     return Principal(uuid4(), "key", frozenset({Scope.MANAGE}), team_ids)
 
 

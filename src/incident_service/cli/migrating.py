@@ -56,19 +56,27 @@ def alembic_config(url: str) -> Config:
 
 
 def look(url: str) -> Revisions:
-    """Compare a database with this release.
+    """Compare a database with this release, from outside any event loop.
 
     Raises:
         CannotRun: the database cannot be reached.
     """
-    scripts = ScriptDirectory.from_config(alembic_config(url))
-    head = scripts.get_current_head() or ""
     try:
-        current = asyncio.run(current_revision(url))
+        return asyncio.run(compare(url))
     except DATABASE_AWAY as error:
         raise CannotRun(f"The database cannot be reached: {described(error)}") from error
+
+
+async def compare(url: str) -> Revisions:
+    """Compare a database with this release.
+
+    Raises one of `DATABASE_AWAY` when it cannot be reached.
+    """
+    scripts = ScriptDirectory.from_config(alembic_config(url))
+    current = await current_revision(url)
     known = {script.revision for script in scripts.walk_revisions()}
-    return Revisions(current, head, is_ahead=current is not None and current not in known)
+    is_ahead = current is not None and current not in known
+    return Revisions(current, scripts.get_current_head() or "", is_ahead=is_ahead)
 
 
 async def current_revision(url: str) -> str | None:

@@ -19,6 +19,6 @@ def as_text() -> str:
 
 async def document() -> dict[str, Any]:
     """Return the document, without any server."""
-    settings = Settings.model_construct(**NOWHERE)
+    settings = Settings.model_construct().model_copy(update=NOWHERE)
     async with open_runtime(settings) as runtime:
         return create_serving_app(runtime).openapi()

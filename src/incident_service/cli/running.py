@@ -10,7 +10,7 @@ import uvicorn
 
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run `main` in the fastest event loop that is installed."""
-    loop_factory = uvicorn.Config("", loop="auto").get_loop_factory()
+    loop_factory = uvicorn.Config("", loop="auto", log_config=None).get_loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(main)
 

@@ -32,14 +32,9 @@ def webhook(alerts: Iterable[Webhook]) -> Webhook:
     firing = any(alert["status"] == "firing" for alert in listed)
     return {
         "version": "4",
-        "groupKey": '{}:{alertname="DiskAlmostFull"}',
         "status": "firing" if firing else "resolved",
         "receiver": "incident-service",
         "groupLabels": {"alertname": "DiskAlmostFull"},
-        "commonLabels": {"alertname": "DiskAlmostFull", "severity": "critical"},
-        "commonAnnotations": {},
-        "externalURL": "http://alertmanager.example:9093",
-        "truncatedAlerts": 0,
         "alerts": listed,
     }
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 
 from incident_service.catalog.actions import create_integration, create_service, rotate_key
 from incident_service.catalog.models import Integration, IntegrationKind, Service
@@ -83,7 +83,7 @@ async def find_service(tx: Tx) -> Service | None:
     return found.one_or_none()
 
 
-def demo_users() -> "select[tuple[User]]":
+def demo_users() -> Select[User]:
     """Select the demo's people."""
     return select(User).where(User.external_id.in_([user.external_id for user in USERS]))
 

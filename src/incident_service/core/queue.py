@@ -104,7 +104,7 @@ class ArqQueue:
 
     async def close(self) -> None:
         """Give the connections back."""
-        await self._redis.aclose()
+        await self._redis.aclose(close_connection_pool=True)
 
 
 def serialize(job: dict[str, Any]) -> bytes:

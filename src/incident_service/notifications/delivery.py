@@ -52,11 +52,13 @@ class Courier:
         base_url: str,
         *,
         jitter: Callable[[], float] = DICE.random,
+        sweep_s: float = SWEEP_S,
     ) -> None:
         self._transactions = transactions
         self._channels = channels
         self._base_url = base_url
         self._jitter = jitter
+        self._sweep_s = sweep_s
         self._sweeping: dict[UUID, asyncio.Task[int]] = {}
 
     async def deliver(self, contact_method_id: UUID) -> int:
@@ -93,7 +95,7 @@ class Courier:
         chosen = [address for address in overdue if address not in self._sweeping][:free]
         started = [self._start(contact_method_id) for contact_method_id in chosen]
         if started:
-            await asyncio.wait(started, timeout=SWEEP_S)
+            await asyncio.wait(started, timeout=self._sweep_s)
         return len(started)
 
     async def aclose(self) -> None:

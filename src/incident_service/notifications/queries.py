@@ -74,7 +74,8 @@ async def find_overdue_addresses(
     """Return the contact methods that nobody serves though something is due, longest due first.
 
     Work younger than `grace` is left to the job that is on its way. Addresses that spacing holds
-    back are not listed; `claim` decides about the others.
+    back are not listed; `claim` decides about the others. What was never tried comes before what
+    failed: addresses that do not answer must not keep the others from their first page.
     """
     again = await session.scalars(
         select(Page.contact_method_id)
@@ -96,7 +97,7 @@ async def find_overdue_addresses(
         .order_by(func.min(Notification.due_at))
         .limit(limit)
     )
-    return list(dict.fromkeys([*again, *pending]))[:limit]
+    return list(dict.fromkeys([*pending, *again]))[:limit]
 
 
 def is_held_back(now: datetime) -> ColumnElement[bool]:

@@ -1,5 +1,6 @@
 from uuid import uuid4
 
+import httpx
 import pytest
 from sqlalchemy import select
 from tests import factories
@@ -12,7 +13,7 @@ from incident_service.teams.models import ApiKey
 CI = {"name": "ci", "scopes": ["read", "manage"]}
 
 
-def bearer(answer):
+def bearer(answer: httpx.Response) -> dict[str, str]:
     return {"Authorization": f"Bearer {answer.json()['key']}"}
 
 

@@ -1,0 +1,1 @@
+"""Show what the service does, at a real one, with a worker that is really killed."""

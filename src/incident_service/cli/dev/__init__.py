@@ -1,1 +1,1 @@
-"""Everything in one process, for a fresh machine: servers, tables, API, worker, something to try."""
+"""All in one process, for a fresh machine: servers, tables, API, worker, something to try."""

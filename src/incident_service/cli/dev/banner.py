@@ -5,7 +5,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from incident_service.cli.samples import Webhook, disk_alert, webhook
+from incident_service.cli.samples import disk_alert, webhook
 
 RULE = "─" * 78
 
@@ -66,14 +66,9 @@ def fire_command(facts: Facts) -> str:
             f"curl -sS {facts.url}/v1/ingest/alertmanager",
             f"-H {shlex.quote(f'Authorization: Bearer {facts.integration_key}')}",
             "-H 'Content-Type: application/json'",
-            f"-d {shlex.quote(as_json(body))}",
+            f"-d {shlex.quote(json.dumps(body))}",
         ]
     )
-
-
-def as_json(body: Webhook) -> str:
-    """Write a webhook for people to read; it has no quotes that a shell would take for its own."""
-    return json.dumps(body, indent=2)
 
 
 def acknowledge_command(facts: Facts) -> str:

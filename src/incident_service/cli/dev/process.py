@@ -1,4 +1,4 @@
-"""Everything in one process, for a fresh machine: servers, tables, API, worker, something to try."""
+"""All in one process, for a fresh machine: servers, tables, API, worker, something to try."""
 
 import asyncio
 import os
@@ -53,7 +53,7 @@ SHARED_WITH_WORKERS = (
 GRACE_S = 2
 READY_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.05
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - read, not bound
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 
 
 def run_dev(port: int | None) -> None:
@@ -161,9 +161,7 @@ def forget_running(directory: Path) -> None:
 def local_url(settings: Settings) -> str:
     """Return how this machine reaches the service."""
     host = ANY_ADDRESS.get(settings.host, settings.host)
-    return f"http://{f'[{host}]' if ':' in host.strip('[]') else host}:{settings.port}".replace(
-        "[[", "["
-    ).replace("]]", "]")
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 async def say_when_ready(

@@ -1,0 +1,106 @@
+"""The commands: `incident-service dev | api | worker | migrate | doctor | openapi | demo`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from incident_service.cli.demo.process import run_demo
+from incident_service.cli.demo.service import Access
+from incident_service.cli.dev.process import run_dev
+from incident_service.cli.doctor.process import run_doctor
+from incident_service.cli.environment import (
+    configure_logging,
+    load_settings,
+    require_servers,
+    warn_of_drill,
+)
+from incident_service.cli.failing import CannotRun, Commands
+from incident_service.cli.migrating import look, migrate, told
+from incident_service.cli.openapi import as_text
+from incident_service.cli.running import run
+from incident_service.cli.serving import bind, run_api, with_bound_port
+from incident_service.cli.working import heartbeat_file, is_alive, run_worker
+
+app = typer.Typer(
+    cls=Commands,
+    help="The paging core behind Prometheus Alertmanager.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")]
+Check = Annotated[bool, typer.Option("--check", help="Only look; exit code 1 when behind.")]
+CheckAlive = Annotated[
+    bool, typer.Option("--check-alive", help="Only ask whether this machine's worker is alive.")
+]
+Console = Annotated[
+    bool, typer.Option("--console", help="Print the pages of console contacts, as `dev` does.")
+]
+Url = Annotated[str, typer.Option(help="A service that runs; otherwise the one of `dev`.")]
+Key = Annotated[str, typer.Option(help="Otherwise the one that `dev` has made.")]
+
+
+@app.command()
+def dev(port: Port = None) -> None:
+    """Run everything here, in one process, with servers of its own and something to try."""
+    run_dev(port)
+
+
+@app.command()
+def api(port: Port = None) -> None:
+    """Serve the API."""
+    given = {} if port is None else {"port": port}
+    settings = require_servers(load_settings(**given))
+    configure_logging(settings)
+    warn_of_drill(settings)
+    with bind(settings.host, settings.port) as listening:
+        run(run_api(with_bound_port(settings, listening), listening))
+
+
+@app.command()
+def worker(*, console: Console = False, check_alive: CheckAlive = False) -> None:
+    """Escalate and deliver pages."""
+    if check_alive:
+        raise typer.Exit(0 if is_alive(heartbeat_file()) else 1)
+    settings = require_servers(load_settings())
+    configure_logging(settings)
+    warn_of_drill(settings)
+    run(run_worker(settings, console=sys.stdout if console else None))
+
+
+@app.command("migrate")
+def migrate_tables(*, check: Check = False) -> None:
+    """Bring the tables to this release."""
+    url = load_settings().database_url
+    if not url:
+        raise CannotRun("Set INCIDENT_SERVICE_DATABASE_URL to the database to migrate.")
+    if not check:
+        print(told(*migrate(url)))
+        return
+    revisions = look(url)
+    if revisions.is_behind:
+        raise CannotRun(
+            f"The database is {revisions.current or 'empty'}, and this release needs "
+            f"{revisions.head}: run `incident-service migrate`."
+        )
+    print(told(revisions, revisions))
+
+
+@app.command()
+def doctor() -> None:
+    """Look for what is wrong or risky, and say what to do about it."""
+    raise typer.Exit(run_doctor())
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI document."""
+    print(as_text())
+
+
+@app.command()
+def demo(url: Url = "", api_key: Key = "", integration_key: Key = "") -> None:
+    """Show in a minute what the service does, at the running `dev` or at one of its own."""
+    raise typer.Exit(run_demo(Access(url.rstrip("/"), api_key, integration_key)))
