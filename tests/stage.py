@@ -172,11 +172,13 @@ class Stage:
             .order_by(EscalationJob.id)
         )
 
-    async def pending(self, incident: Incident) -> EscalationJob | None:
+    async def pending(self, incident: Incident) -> EscalationJob:
         """The one timer that the incident waits for."""
-        rows = [row for row in await self.jobs(incident) if is_pending(row)]
-        assert len(rows) <= 1
-        return rows[0] if rows else None
+        (row,) = [row for row in await self.jobs(incident) if is_pending(row)]
+        return row
+
+    async def is_waiting(self, incident: Incident) -> bool:
+        return any(map(is_pending, await self.jobs(incident)))
 
     async def notifications(self, incident: Incident) -> list[Notification]:
         return await self.rows(

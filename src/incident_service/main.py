@@ -25,6 +25,7 @@ from incident_service.policies import api as policies
 from incident_service.policies.hooks import PolicyHooks
 from incident_service.policies.queries import say_who_names_user
 from incident_service.response import api as response
+from incident_service.response.actions import restart_on_policy
 from incident_service.settings import Settings
 from incident_service.teams import api as teams
 
@@ -51,7 +52,7 @@ def create_app(
     app.state.transactions = transactions
     app.state.degradations = degradations
     app.state.user_in_use = (say_who_names_user,)
-    app.state.policy_hooks = PolicyHooks(count_open=count_active_on_policy)
+    app.state.policy_hooks = PolicyHooks(count_active_on_policy, restart_on_policy)
     router = APIRouter(prefix="/v1")
     conflicts: dict[str, str] = {}
     for domain in DOMAINS:

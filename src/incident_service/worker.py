@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from arq import Retry
+from arq import ArqRedis, Retry
 from arq.typing import WorkerCoroutine
 from arq.worker import Worker as ArqWorker
 from arq.worker import func
+from redis.exceptions import RedisError
 
 from incident_service import jobs
 from incident_service.alerts.refire import refire_due
@@ -89,17 +90,10 @@ class Worker:
             await asyncio.wait({running, asked_to_stop}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():
                 running.result()
-            await self._finish_jobs(arq)
         finally:
-            for task in (running, asked_to_stop):
-                task.cancel()
-            await asyncio.gather(running, asked_to_stop, return_exceptions=True)
-            await close(arq)
-
-    async def _finish_jobs(self, arq: ArqWorker) -> None:
-        arq.allow_pick_jobs = False
-        if arq.tasks:
-            await asyncio.wait(arq.tasks.values(), timeout=COMPLETION_WAIT_S)
+            await finish_jobs(arq)
+            await cancel(running, asked_to_stop)
+            await close(arq.pool)
 
     def _build(self) -> ArqWorker:
         settings = self._runtime.settings
@@ -123,11 +117,30 @@ class Worker:
         )
 
 
-async def close(arq: ArqWorker) -> None:
-    """Give the worker's connections back, whatever state Redis is in."""
+async def finish_jobs(arq: ArqWorker) -> None:
+    """Let what runs end, and cancel what takes too long: a reconciler will do it again."""
+    arq.allow_pick_jobs = False
+    jobs = list(arq.tasks.values())
+    if jobs:
+        await asyncio.wait(jobs, timeout=COMPLETION_WAIT_S)
+    await cancel(*jobs)
+
+
+async def cancel(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel the tasks and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def close(redis: ArqRedis) -> None:
+    """Give the worker's connections back, whatever state Redis is in.
+
+    Not by arq's own `close`: that one asks redis-py in a way that it has deprecated.
+    """
     try:
-        await arq.close()
-    except Exception as error:  # noqa: BLE001 - it is gone either way
+        await redis.aclose(close_connection_pool=True)
+    except (RedisError, OSError, TimeoutError) as error:
         log.info("queue.close_failed", error=repr(error))
 
 

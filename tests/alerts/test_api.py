@@ -14,7 +14,12 @@ from prometheus_client import REGISTRY
 from tests.fakes import FrozenClock, RememberingQueue
 from tests.stage import Stage
 
-from incident_service.alerts.api import HEAVY_BYTES, MAX_ALERTS, body_limits
+from incident_service.alerts.api.webhooks import (
+    ALERTS_AT_ONCE,
+    HEAVY_BYTES,
+    MAX_ALERTS,
+    body_limits,
+)
 from incident_service.alerts.body import Limits
 from incident_service.alerts.senders import WrongProtocol, check
 from incident_service.catalog.models import Integration
@@ -167,6 +172,18 @@ async def test_a_large_payload_is_stored_like_a_small_one(sender, stage):
 
     assert answer.json()["accepted"] == 300
     assert len(await stage.alerts()) == 300
+
+
+async def test_more_alerts_than_one_transaction_takes_are_all_stored(sender, stage):
+    quiet = [{"labels": {"alertname": f"A{n}", "severity": "info"}} for n in range(ALERTS_AT_ONCE)]
+    alerts = [*quiet, {"labels": {"alertname": "Last", "severity": "info"}}]
+
+    first = await sender.post(PATH, json={"alerts": alerts})
+    again = await sender.post(PATH, json={"alerts": alerts})
+
+    assert {result["outcome"] for result in first.json()["results"]} == {"opened"}
+    assert {result["outcome"] for result in again.json()["results"]} == {"repeated"}
+    assert len(await stage.alerts()) == len(await stage.incidents()) == len(alerts)
 
 
 # --- transport

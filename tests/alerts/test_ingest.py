@@ -344,7 +344,7 @@ async def test_the_last_resolve_resolves_the_incident_and_cancels_its_timer(stag
     incident = await stage.incident()
     assert outcomes == ["resolved"]
     assert (incident.status.value, incident.resolved_by) == ("RESOLVED", "alerts")
-    assert await stage.pending(incident) is None
+    assert not await stage.is_waiting(incident)
     assert row.arq_job_id in stage.transactions.queue.removed
 
 

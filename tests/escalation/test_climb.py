@@ -1,10 +1,13 @@
 """The climb on real rows: who is told when, until somebody answers."""
 
+from collections.abc import Sequence
+
 import pytest
 from sqlalchemy import select
 from tests import factories
 from tests.stage import MINUTE, Stage
 
+from incident_service.core.db import Tx
 from incident_service.core.queue import Later
 from incident_service.escalation import timers
 from incident_service.escalation.models import TimerKind
@@ -177,7 +180,7 @@ async def test_a_person_meant_twice_is_paged_once(stage):
     assert sorted(await stage.told(await stage.incident())) == ["First", "Manager", "Second"]
 
 
-async def levels_of(tx, stage):
+async def levels_of(tx: Tx, stage: Stage) -> Sequence[EscalationLevel]:
     rows = await tx.session.scalars(
         select(EscalationLevel)
         .where(EscalationLevel.escalation_policy_id == stage.policy.id)

@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 from sqlalchemy import text
+from tests.stage import Stage
 
 from incident_service.escalation import timers
 from incident_service.escalation.jobs import run_overdue
+from incident_service.escalation.models import EscalationJob
 from incident_service.incidents.locks import lock
 from incident_service.response import actions
 
@@ -49,7 +51,7 @@ async def test_payloads_that_overlap_in_any_order_do_not_deadlock(stage):
     assert await deadlocks(stage) == before
 
 
-async def due_row(stage):
+async def due_row(stage: Stage) -> EscalationJob:
     await stage.fire("Disk")
     row = await stage.pending(await stage.incident())
     stage.clock.now = row.scheduled_for

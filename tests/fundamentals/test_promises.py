@@ -101,7 +101,7 @@ async def test_p3_an_open_incident_always_waits_for_exactly_one_timer(stage):
     for _ in range(50):
         assert await stage.violations() == []
         await stage.wait(1)
-        if await stage.pending(power) is None:
+        if not await stage.is_waiting(power):
             break
 
     assert await stage.violations() == []

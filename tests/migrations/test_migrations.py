@@ -12,7 +12,6 @@ from tests.conftest import alembic_config, execute, run_migrations
 
 from incident_service.embedded import EmbeddedPostgres
 
-
 # The oldest PostgreSQL that is supported, and the newest; "embedded" is what the tests run on.
 INSTALLED = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 SERVERS = {"embedded": None} | {path.parts[-3]: path.parent for path in INSTALLED}

@@ -22,7 +22,8 @@ wishes = st.none() | st.timedeltas(timedelta(0), timedelta(days=30))
 
 def life(jitter: float, first_delay: timedelta = timedelta(0)) -> list[timedelta]:
     """Return the delays of a page that never gets through."""
-    age, delays = first_delay, []
+    age = first_delay
+    delays: list[timedelta] = []
     while True:
         match after_failure(attempts=len(delays) + 1, age=age, jitter=jitter):
             case TryAgain(delay):

@@ -25,6 +25,7 @@ from incident_service import jobs
 from incident_service.catalog.priority import Priority
 from incident_service.core.db import Transactions
 from incident_service.notifications import actions
+from incident_service.notifications.channels.contract import ChannelSender
 from incident_service.notifications.claim import LEASE
 from incident_service.notifications.delivery import PAGES_A_CALL, Courier
 from incident_service.notifications.jobs import deliver
@@ -314,7 +315,10 @@ async def test_an_address_that_does_not_answer_keeps_no_other_waiting(
     await page_about(transactions, stuck)
     await page_about(transactions, quick)
     channel = StuckChannel()
-    channels = {Channel.WEBHOOK: channel, Channel.NTFY: ScriptedChannel()}
+    channels: dict[Channel, ChannelSender] = {
+        Channel.WEBHOOK: channel,
+        Channel.NTFY: ScriptedChannel(),
+    }
     courier = Courier(transactions, channels, BASE_URL, sweep_s=0.0)
     clock.advance(seconds=1)
 

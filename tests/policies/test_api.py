@@ -8,7 +8,6 @@ from tests import factories
 from tests.credentials import key_with, limited_to
 
 from incident_service.incidents.lifecycle import Status
-from incident_service.policies.hooks import PolicyHooks
 from incident_service.policies.queries import load_plans
 from incident_service.teams.models import Team, User
 
@@ -340,35 +339,6 @@ async def test_a_change_says_how_many_incidents_run_on_the_old_plan(api, transac
     answer = await api.patch(f"{URL}/{made['id']}", json={"repeat_count": 2})
 
     assert answer.json()["open_incidents_on_old_plan"] == 2
-
-
-async def test_a_change_may_restart_the_open_incidents(app, api, transactions, team):
-    made = (await api.post(URL, json=policy(team))).json()
-    restarted = []
-
-    async def restart(tx, policy_id, by):
-        restarted.append(str(policy_id))
-
-    app.state.policy_hooks = PolicyHooks(app.state.policy_hooks.count_open, restart)
-    answer = await api.patch(
-        f"{URL}/{made['id']}", params={"apply_to_open": True}, json={"repeat_count": 2}
-    )
-
-    assert restarted == [made["id"]]
-    assert answer.json()["open_incidents_on_old_plan"] == 0
-
-
-async def test_a_restart_that_nobody_offers_is_refused(app, api, team):
-    made = (await api.post(URL, json=policy(team))).json()
-    app.state.policy_hooks = PolicyHooks(app.state.policy_hooks.count_open)
-
-    answer = await api.patch(
-        f"{URL}/{made['id']}", params={"apply_to_open": True}, json={"repeat_count": 2}
-    )
-
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["pointer"] == "/query/apply_to_open"
-    assert (await api.get(f"{URL}/{made['id']}")).json() == made
 
 
 async def test_a_deleted_policy_is_gone_and_its_incidents_stay(api, transactions, team, user):

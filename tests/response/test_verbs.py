@@ -78,7 +78,7 @@ async def test_resolving_by_hand_names_who_did_it(stage):
 
     incident = await stage.incident()
     assert (incident.status.value, incident.resolved_by) == ("RESOLVED", "user:First")
-    assert await stage.pending(incident) is None
+    assert not await stage.is_waiting(incident)
 
 
 async def test_a_closed_incident_stays_closed(stage):

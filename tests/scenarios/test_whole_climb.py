@@ -3,6 +3,8 @@
 A policy's minute lasts a fraction of a second here.
 """
 
+from collections.abc import AsyncIterator
+
 import pytest
 from arq.connections import ArqRedis
 from tests.api_steps import firing, resolved, set_up
@@ -10,12 +12,13 @@ from tests.receiver import until, webhook_receiver
 from tests.running import drill_settings, running
 
 from incident_service.core.queue import make_redis
+from incident_service.embedded import EmbeddedValkey
 
 MINUTE_S = 0.2
 
 
 @pytest.fixture
-async def redis(valkey) -> ArqRedis:
+async def redis(valkey: EmbeddedValkey) -> AsyncIterator[ArqRedis]:
     redis = make_redis(valkey.url)
     yield redis
     await redis.flushdb()

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.alerts.dedup import Episode, History
 from incident_service.alerts.models import Alert, AlertStatus
-from incident_service.core.db import Overtaken, Tx
+from incident_service.core.db import AS_ONE_SET, Overtaken, Tx
 
 Identity = tuple[UUID, str]
 """Integration id and the sender's fingerprint."""
@@ -125,7 +125,9 @@ async def add_episodes(tx: Tx, rows: Sequence[dict[str, Any]]) -> dict[UUID, Ale
         return {}
     in_order = sorted(rows, key=lambda row: (row["integration_id"], row["fingerprint"]))
     made = await tx.session.execute(
-        insert(Alert).on_conflict_do_nothing().returning(Alert.id), in_order
+        insert(Alert).on_conflict_do_nothing().returning(Alert.id),
+        in_order,
+        execution_options=AS_ONE_SET,
     )
     if len(made.all()) < len(rows):
         raise Overtaken

@@ -4,9 +4,11 @@ The order of work is the order of locks: episodes, then incidents, then new inci
 timers and notifications. A plain re-send stops after the first.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -83,9 +85,14 @@ async def ingest(tx: Tx, payloads: Sequence[Payload]) -> list[list[Outcome]]:
     ]
     for round_of_items in in_rounds(items):
         await ingest_round(tx, round_of_items)
-    for item in items:
-        metrics.ALERTS.labels(item.answer.outcome).inc()
+    tx.after_commit(partial(count, [item.answer.outcome for item in items]))
     return answers
+
+
+def count(outcomes: Sequence[str]) -> None:
+    """Count alerts by what became of them."""
+    for outcome, times in Counter(outcomes).items():
+        metrics.ALERTS.labels(outcome).inc(times)
 
 
 def in_rounds(items: Sequence[Item]) -> Iterator[list[Item]]:

@@ -1,10 +1,13 @@
-"""API shapes of ingest. Requests are read leniently by the adapters; here they are only described."""  # noqa: E501 - one sentence
+"""API shapes of alerts. What senders post is read by the adapters; here it is only described."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
+from incident_service.alerts.models import AlertStatus
+from incident_service.catalog.priority import Priority
 from incident_service.core.fields import Response
 
 
@@ -34,6 +37,39 @@ class IngestResult(Response):
     rejected: int
     results: list[AlertOutcome] = Field(description="One for each accepted alert, in order.")
     errors: list[AlertRejection] = Field(description="The first rejected alerts, at most ten.")
+
+
+class AlertRead(Response):
+    """One time that an alert fired, from its start until its end."""
+
+    id: UUID
+    incident_id: UUID | None
+    integration_id: UUID
+    service_id: UUID
+    fingerprint: str = Field(description="The sender's.")
+    status: AlertStatus
+    starts_at: datetime
+    starts_at_estimated: bool = Field(description="True: the sender gave no usable start.")
+    ends_at: datetime | None
+    title: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    severity: str | None = Field(description="As the sender wrote it.")
+    priority: Priority
+    generator_url: str
+    received_count: int = Field(description="How often it was sent.")
+    first_received_at: datetime
+    last_received_at: datetime
+    refire_at: datetime | None = Field(
+        description="Held: it fires again at this instant unless it is resolved once more."
+    )
+
+
+class AlertPage(BaseModel):
+    """A page of alerts, oldest first."""
+
+    items: list[AlertRead]
+    next_cursor: str | None
 
 
 TEXTS: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "string"}}

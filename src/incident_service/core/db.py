@@ -101,6 +101,7 @@ class Tx:
     minute: timedelta = timedelta(minutes=1)
     jobs: list[Job] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
+    on_commit: list[Callable[[], object]] = field(default_factory=list)
 
     def enqueue(self, job: Job) -> None:
         """Send `job` if, and only if, this transaction commits."""
@@ -109,6 +110,10 @@ class Tx:
     def withdraw(self, key: str) -> None:
         """Take the job of this key out of the queue once this transaction has committed."""
         self.withdrawn.append(key)
+
+    def after_commit(self, count: Callable[[], object]) -> None:
+        """Count something once it is true. What cannot be lost belongs in a table instead."""
+        self.on_commit.append(count)
 
     async def flush(self) -> None:
         """Write pending changes now, where the order of statements matters."""
@@ -134,6 +139,8 @@ class Transactions:
         async with self.sessions() as session, session.begin():
             tx = Tx(session, self.clock(), self.minute)
             yield tx
+        for count in tx.on_commit:
+            count()
         await self._hand_over(tx)
 
     async def run(self, work: Callable[[Tx], Awaitable[Result]]) -> Result:
@@ -163,6 +170,10 @@ class Transactions:
             await asyncio.shield(self.queue.exchange(add=tx.jobs, remove=tx.withdrawn))
         except QueueDown as error:
             log.warning("queue.down", jobs=len(tx.jobs), reason=str(error))
+
+
+# Without it SQLAlchemy parts a list of rows at every change in which of their values are None.
+AS_ONE_SET = {"render_nulls": True}
 
 
 class Overtaken(Exception):

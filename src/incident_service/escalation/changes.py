@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import insert, update
 
 from incident_service import jobs
-from incident_service.core.db import Tx
+from incident_service.core.db import AS_ONE_SET, Tx
 from incident_service.core.ids import new_id
 from incident_service.escalation.models import EscalationJob, TimerKind
 from incident_service.escalation.steps import Position
@@ -26,6 +26,7 @@ class Changes:
     completed: list[dict[str, Any]] = field(default_factory=list)
     added: list[dict[str, Any]] = field(default_factory=list)
     requests: list[notifications.Request] = field(default_factory=list)
+    lateness_s: list[float] = field(default_factory=list)
 
     @classmethod
     def of(cls, tx: Tx) -> "Changes":
@@ -37,13 +38,11 @@ class Changes:
         self.completed.append(
             {"id": row.id, "completed": True, "executed_at": self.now, "outcome": outcome}
         )
-        metrics.STEPS.labels(outcome).inc()
-        metrics.STEP_LATENESS.observe(max(0.0, (self.now - row.scheduled_for).total_seconds()))
+        self.lateness_s.append(max(0.0, (self.now - row.scheduled_for).total_seconds()))
         return row.id
 
     def add_executed(self, incident: Incident, at: Position, outcome: str) -> UUID:
         """Add a step that takes effect in this very transaction."""
-        metrics.STEPS.labels(outcome).inc()
         return self._add(
             incident,
             TimerKind.STEP,
@@ -101,8 +100,19 @@ class Changes:
             # First: the new pending row would meet the old one in the unique index.
             await tx.session.execute(update(EscalationJob), self.completed)
         if self.added:
-            await tx.session.execute(insert(EscalationJob), self.added)
+            await tx.session.execute(
+                insert(EscalationJob), self.added, execution_options=AS_ONE_SET
+            )
         for row in self.added:
             if not row["completed"]:
                 tx.enqueue(jobs.run_timer(row["id"], row["scheduled_for"]))
+        tx.after_commit(self.count)
         await notifications.request(tx, self.requests)
+
+    def count(self) -> None:
+        """Count the steps that were taken, and how late they were."""
+        for row in (*self.completed, *self.added):
+            if row["completed"]:
+                metrics.STEPS.labels(row["outcome"]).inc()
+        for late_s in self.lateness_s:
+            metrics.STEP_LATENESS.observe(late_s)

@@ -121,7 +121,7 @@ def exhaust(tx: Tx, changes: Changes, item: Climb, step: Exhausted, reach: Reach
     incident.exhausted_at = tx.now
     told = tell_managers(changes, incident, row_id, "escalation exhausted", reach)
     add_reminder(changes, incident, step.at)
-    metrics.EXHAUSTED.inc()
+    tx.after_commit(metrics.EXHAUSTED.inc)
     timeline.record(tx, incident, EventKind.EXHAUSTED, data={"told": told})
 
 
@@ -135,7 +135,7 @@ def tell_somebody_else(
     at = Position(max(incident.current_repeat, 1), incident.current_level)
     due_at = tx.now + changes.minutes(RECHECK_MINUTES)
     changes.add_pending(incident, TimerKind.RECHECK, at, due_at)
-    metrics.NOBODY_TO_PAGE.inc()
+    tx.after_commit(metrics.NOBODY_TO_PAGE.inc)
     timeline.record(
         tx,
         incident,

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, tuple_
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.catalog.priority import Priority
@@ -98,6 +97,17 @@ async def list_events(
 Key = tuple[UUID, str]
 """Service id and deduplication key."""
 
+LATEST_BY_KEY = text("""
+    SELECT latest.id
+    FROM unnest(CAST(:service_ids AS uuid[]), CAST(:fingerprints AS text[]))
+        AS wanted (service_id, fingerprint)
+    CROSS JOIN LATERAL (
+        SELECT id FROM incidents
+        WHERE service_id = wanted.service_id AND fingerprint = wanted.fingerprint
+        ORDER BY created_at DESC LIMIT 1
+    ) AS latest
+""")
+
 
 async def latest_by_key(session: AsyncSession, keys: Collection[Key]) -> list[UUID]:
     """Return the id of the newest incident of each key that has one, without locking it.
@@ -106,11 +116,9 @@ async def latest_by_key(session: AsyncSession, keys: Collection[Key]) -> list[UU
     """
     if not keys:
         return []
+    services, fingerprints = zip(*keys, strict=True)
     rows = await session.scalars(
-        select(Incident.id)
-        .ext(distinct_on(Incident.service_id, Incident.fingerprint))
-        .where(tuple_(Incident.service_id, Incident.fingerprint).in_(list(keys)))
-        .order_by(Incident.service_id, Incident.fingerprint, Incident.created_at.desc())
+        LATEST_BY_KEY, {"service_ids": list(services), "fingerprints": list(fingerprints)}
     )
     return list(rows)
 

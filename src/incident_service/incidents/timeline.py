@@ -47,7 +47,7 @@ def record(
     """Add an event. The incident must be locked by this transaction: that orders the sequence."""
     incident.event_count += 1
     incident.version += 1
-    metrics.INCIDENTS.labels(kind.value).inc()
+    tx.after_commit(metrics.INCIDENTS.labels(kind.value).inc)
     tx.session.add(
         IncidentEvent(
             incident_id=incident.id,

@@ -12,7 +12,7 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from incident_service import jobs
-from incident_service.core.db import Tx
+from incident_service.core.db import AS_ONE_SET, Tx
 from incident_service.core.ids import new_id
 from incident_service.notifications.models import (
     Notification,
@@ -55,7 +55,9 @@ async def request(tx: Tx, requests: Sequence[Request]) -> None:
     if not rows:
         return
     await tx.flush()
-    await tx.session.execute(insert(Notification).on_conflict_do_nothing(), rows)
+    await tx.session.execute(
+        insert(Notification).on_conflict_do_nothing(), rows, execution_options=AS_ONE_SET
+    )
     for contact_method_id in dict.fromkeys(row["contact_method_id"] for row in rows):
         wake_up(tx, contact_method_id)
 

@@ -7,7 +7,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 
 from incident_service.core.db import Tx
-from incident_service.core.errors import Invalid
 from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
 from incident_service.policies import actions, queries
@@ -22,7 +21,7 @@ from incident_service.policies.schemas import (
     LevelRead,
     PolicyColumns,
 )
-from incident_service.teams.auth import Manager, Principal, Reader
+from incident_service.teams.auth import Manager, Reader
 
 router = APIRouter(prefix="/escalation-policies", tags=["escalation policies"])
 CONFLICTS: dict[str, str] = {
@@ -88,27 +87,21 @@ async def update_escalation_policy(
     body: EscalationPolicyUpdate,
     hooks: Annotated[PolicyHooks, Depends(policy_hooks)],
     apply_to_open: Annotated[
-        bool, Query(description="Start the open incidents anew, by the changed policy.")
+        bool,
+        Query(
+            description="Start incidents that climb by the policy anew, from level 1. "
+            "Acknowledged and snoozed ones keep the plan they have."
+        ),
     ] = False,
 ) -> EscalationPolicyUpdated:
     """Change an escalation policy. Open incidents go on as they began, unless `apply_to_open`."""
     policy = await actions.update_policy(tx, policy_id, body, by=principal)
     shown = (await with_levels(tx, [policy]))[0]
-    if apply_to_open:
-        await restart_open(tx, policy_id, hooks, principal)
-    on_old_plan = 0 if apply_to_open else await hooks.count_open(tx.session, policy_id)
-    return EscalationPolicyUpdated(**shown.model_dump(), open_incidents_on_old_plan=on_old_plan)
-
-
-async def restart_open(tx: Tx, policy_id: UUID, hooks: PolicyHooks, principal: Principal) -> None:
-    """Start the open incidents of the policy anew.
-
-    Raises:
-        Invalid: nobody offers to do that.
-    """
-    if hooks.restart_open is None:
-        raise Invalid("Restarting open incidents is not available.", "/query/apply_to_open")
-    await hooks.restart_open(tx, policy_id, principal)
+    active = await hooks.count_open(tx.session, policy_id)
+    restarted = await hooks.restart_open(tx, policy_id, principal) if apply_to_open else 0
+    return EscalationPolicyUpdated(
+        **shown.model_dump(), open_incidents_on_old_plan=active - restarted
+    )
 
 
 @router.delete("/{policy_id}", status_code=204)

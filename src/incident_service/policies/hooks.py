@@ -12,11 +12,11 @@ from incident_service.teams.auth import Principal
 
 @dataclass(frozen=True, slots=True)
 class PolicyHooks:
-    """`count_open` counts the OPEN and ACKNOWLEDGED incidents that climb by a policy.
+    """`count_open` counts the OPEN and ACKNOWLEDGED incidents that have a copy of a policy.
 
-    `restart_open` copies the changed policy to them and starts them anew; without it,
-    `apply_to_open` is refused.
+    `restart_open` copies the changed policy to those that climb, starts them anew and returns
+    how many they were.
     """
 
     count_open: Callable[[AsyncSession, UUID], Awaitable[int]]
-    restart_open: Callable[[Tx, UUID, Principal], Awaitable[object]] | None = None
+    restart_open: Callable[[Tx, UUID, Principal], Awaitable[int]]

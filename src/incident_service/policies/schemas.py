@@ -141,7 +141,7 @@ class EscalationPolicyUpdated(EscalationPolicyRead):
     """A changed escalation policy."""
 
     open_incidents_on_old_plan: int = Field(
-        description="OPEN and ACKNOWLEDGED incidents that go on as the policy was before."
+        description="OPEN and ACKNOWLEDGED incidents that keep the plan as the policy was before."
     )
 
 

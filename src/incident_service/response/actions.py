@@ -229,6 +229,32 @@ async def restart(tx: Tx, order: Order) -> Done:
     return Done(incident, changed=True)
 
 
+async def restart_on_policy(tx: Tx, policy_id: UUID, by: Principal) -> int:
+    """Begin at level 1 wherever the policy is being climbed, and return in how many incidents.
+
+    What is acknowledged, snoozed or quiet stays as it is: nobody is woken by an edit.
+    """
+    climbing = (
+        Incident.escalation_policy_id == policy_id,
+        Incident.status == Status.OPEN,
+        Incident.snoozed_until.is_(None),
+        ~Incident.is_quiet,
+    )
+    ids = (await tx.session.scalars(select(Incident.id).where(*climbing))).all()
+    found = (await lock(tx.session, ids)).values()
+    incidents = [
+        incident
+        for incident in found
+        if incident.status is Status.OPEN and incident.snoozed_until is None
+    ]
+    for incident in incidents:
+        timeline.record(
+            tx, incident, EventKind.RESTARTED, actor=by.actor, reason="its policy was changed"
+        )
+    await climbs.start(tx, incidents)
+    return len(incidents)
+
+
 def begin_again(incident: Incident, status: Status | None) -> None:
     """Make the incident one that climbs: open, unassigned, neither snoozed nor quiet."""
     incident.status = status or Status.OPEN

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from incident_service.catalog.models import Service
 from incident_service.catalog.priority import Priority
 from incident_service.core.actor import ALERTS
-from incident_service.core.db import Overtaken, Tx
+from incident_service.core.db import AS_ONE_SET, Overtaken, Tx
 from incident_service.core.ids import new_id
 from incident_service.escalation import actions as climbs
 from incident_service.incidents import lifecycle, timeline
@@ -78,6 +78,7 @@ async def open_incidents(tx: Tx, openings: Sequence[Opening]) -> list[Incident]:
         )
         .returning(Incident.id),
         [rows[key] for key in sorted(rows)],
+        execution_options=AS_ONE_SET,
     )
     if len(made.all()) < len(rows):
         raise Overtaken

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from email import message_from_bytes, policy
@@ -63,13 +64,13 @@ class FreePort(Controller):
 
     @property
     def found_port(self) -> int:
-        assert self.server is not None
+        assert isinstance(self.server, asyncio.Server)
         port: int = self.server.sockets[0].getsockname()[1]
         return port
 
     def _trigger_server(self) -> None:
         self.port = self.found_port
-        super()._trigger_server()
+        super()._trigger_server()  # type: ignore[no-untyped-call]  # aiosmtpd leaves it untyped
 
 
 async def test_a_mail_says_what_is_wrong(channel: EmailChannel, inbox: Inbox):

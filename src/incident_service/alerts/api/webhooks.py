@@ -1,7 +1,8 @@
-"""HTTP of alerts: the addresses that senders post to."""
+"""HTTP: the addresses that senders post to."""
 
 import asyncio
 from collections import Counter
+from functools import partial
 from typing import Annotated, Any
 
 import structlog
@@ -26,9 +27,10 @@ from incident_service.observability import metrics
 
 log = structlog.get_logger()
 router = APIRouter(tags=["ingest"])
-CONFLICTS: dict[str, str] = {}
 
 MAX_ALERTS = 20_000
+# One transaction may not hold its locks, nor a statement run, for as long as a sender waits.
+ALERTS_AT_ONCE = 1_000
 LISTED_ERRORS = 10
 # Reading more than this takes long enough for other requests to notice; a thread does it.
 HEAVY_BYTES = 256 * 1024
@@ -136,13 +138,19 @@ def note(integration: Integration, parsed: Parsed) -> None:
 async def store(
     transactions: Transactions, integration: Integration, parsed: Parsed
 ) -> list[Outcome]:
-    """Store the alerts in one transaction, and say what became of each."""
-    if not parsed.alerts:
-        return []
-    payload = Payload(integration.id, integration.service_id, parsed.alerts)
+    """Store the alerts, and say what became of each.
+
+    A webhook of many alerts is stored part by part. When a later part fails, the sender hears so
+    and sends all of it again, which repeats what was stored and changes nothing there.
+    """
+    outcomes: list[Outcome] = []
     with metrics.INGEST_SECONDS.time():
-        outcomes = await transactions.run(lambda tx: ingest(tx, [payload]))
-    return outcomes[0]
+        for first in range(0, len(parsed.alerts), ALERTS_AT_ONCE):
+            part = parsed.alerts[first : first + ALERTS_AT_ONCE]
+            payload = Payload(integration.id, integration.service_id, part)
+            (answers,) = await transactions.run(partial(ingest, payloads=[payload]))
+            outcomes += answers
+    return outcomes
 
 
 def result(parsed: Parsed, outcomes: list[Outcome]) -> IngestResult:
