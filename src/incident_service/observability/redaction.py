@@ -4,7 +4,6 @@ Secrets are not logged on purpose. This is for those that come along: in an addr
 in the text of an error.
 """
 
-import logging
 import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -65,15 +64,3 @@ def redact(
     """Mask a structlog event. It belongs after `format_exc_info`, right before the renderer."""
     clean: MutableMapping[str, Any] = masked(event)
     return clean
-
-
-class RedactingFilter(logging.Filter):
-    """Masks what reaches a handler that does not go through structlog's formatter."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Mask the message; every record passes."""
-        if isinstance(record.msg, str):
-            record.msg, record.args = mask(record.getMessage()), None
-        else:
-            record.msg = masked(record.msg)
-        return True
