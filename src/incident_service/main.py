@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from functools import partial
+from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -29,6 +30,18 @@ from incident_service.response.actions import restart_on_policy
 from incident_service.settings import Settings
 from incident_service.teams import api as teams
 
+ABOUT = """\
+The paging core behind Prometheus Alertmanager: alerts become incidents, incidents page people
+level by level until somebody acknowledges.
+
+People and services send an API key as `Authorization: Bearer isk_…`. Its scopes are `read`,
+`respond` (the verbs on incidents), `manage` (teams, policies, services, integrations) and `admin`.
+Senders of alerts have an integration's key, `isi_…`, which can only ingest.
+
+Lists come in pages: pass `next_cursor` as `cursor` until it is null. Errors are
+`application/problem+json` with a stable `code`; what is not yours is not found (404). Instants are
+RFC 3339, in UTC.
+"""
 DOMAINS = (teams, policies, catalog, incidents, notifications, escalation, response, alerts)
 # An open incident moves at most 10 s late without Redis; this late, no worker is at work.
 OVERDUE = timedelta(seconds=30)
@@ -42,8 +55,8 @@ def create_app(
     """Build the API; nothing is connected or started."""
     app = FastAPI(
         title="incident-service",
-        version="0.1.0",
-        description=__doc__,
+        version=version("incident-service"),
+        description=ABOUT,
         generate_unique_id_function=operation_id,
         redirect_slashes=False,
         responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},

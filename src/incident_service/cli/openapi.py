@@ -9,7 +9,7 @@ from incident_service.main import create_serving_app
 from incident_service.settings import Settings
 
 # Never connected to.
-NOWHERE = {"database_url": "postgresql://", "redis_url": "redis://"}
+NOWHERE = {"database_url": "postgresql+asyncpg://", "redis_url": "redis://"}
 
 
 def as_text() -> str:
