@@ -10,6 +10,7 @@ import yaml
 from tests.packaging.checkout import ROOT
 
 from incident_service.cli import app
+from incident_service.cli.serving import GRACE_S
 from incident_service.settings import PREFIX, Settings
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -54,6 +55,23 @@ def test_migrations_are_finished_before_anything_serves():
     for name in ("api", "worker"):
         needed = SERVICES[name]["depends_on"]
         assert needed["migrate"]["condition"] == "service_completed_successfully"
+
+
+def test_postgres_is_waited_for_and_valkey_is_not():
+    for name in ("api", "worker"):
+        needed = SERVICES[name]["depends_on"]
+        assert needed["postgres"]["condition"] == "service_healthy"
+        assert needed["valkey"]["condition"] == "service_started"
+    assert SERVICES["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+
+
+def test_the_api_is_healthy_when_it_is_ready_and_the_worker_when_it_is_alive():
+    assert '"/readyz"' in SERVICES["api"]["healthcheck"]["test"][-1]
+    assert SERVICES["worker"]["healthcheck"]["test"][-2:] == ["worker", "--check-alive"]
+
+
+def test_a_stop_waits_longer_than_open_requests_may_take():
+    assert int(SERVICES["api"]["stop_grace_period"].removesuffix("s")) > GRACE_S
 
 
 def test_data_is_kept_in_named_volumes():

@@ -39,6 +39,15 @@ def test_the_command_chooses_what_the_image_does():
     assert [each.rest for each in image.all("CMD")] == ['["api"]']
 
 
+def test_each_command_is_healthy_in_its_own_way_so_compose_says_how():
+    assert [each for stage in STAGES for each in stage.all("HEALTHCHECK")] == []
+
+
+def test_the_image_gets_nothing_from_here_but_by_way_of_the_build():
+    assert all(copy.option("from") == "build" for copy in STAGES[-1].all("COPY"))
+    assert [run.rest.split()[0] for run in STAGES[-1].all("RUN")] == ["groupadd"]
+
+
 def test_nothing_gets_into_the_build_but_what_is_copied():
     let_in = {
         line.removeprefix("!")

@@ -38,8 +38,9 @@ class EmbeddedPostgres(SharedServer):
 
     Its superuser `postgres` needs no password: the socket's directory lets in its owner only.
     With `durable=False`, for tests, a killed server may have lost its last commits, and a crash
-    of the machine all data. `programs` is a directory with another PostgreSQL. `settings` are PostgreSQL's own, such as `max_connections`; those of
-    the process that launches the server hold for all its users.
+    of the machine all data. `programs` is a directory with another PostgreSQL. `settings` are
+    PostgreSQL's own, such as `max_connections`; those of the process that launches the server
+    hold for all its users.
     """
 
     name: ClassVar[str] = "postgres"

@@ -27,9 +27,8 @@ def banner(facts: Facts) -> str:
     parts = [
         RULE,
         overview(facts),
-        "Fire an alert (its page appears here):\n\n" + fire_command(facts),
-        "Take it, with the id at the end of the page's address:\n\n" + acknowledge_command(facts),
         "For alertmanager.yml:\n\n" + alertmanager_snippet(facts),
+        by_hand(facts),
         "Ctrl-C stops everything; the data stays.\n" + RULE,
     ]
     return "\n\n".join(parts)
@@ -53,8 +52,16 @@ def drill(minute_s: float) -> str:
     if minute_s == 60:  # noqa: PLR2004 - a minute
         return "none: a policy's minute lasts 60 s (INCIDENT_SERVICE_ESCALATION_MINUTE_SECONDS)"
     return (
-        f"a policy's minute lasts {minute_s:g} s here, "
-        "so that you see it climb (INCIDENT_SERVICE_ESCALATION_MINUTE_SECONDS)"
+        f"a policy's minute lasts {minute_s:g} s, so that you see it climb "
+        "(INCIDENT_SERVICE_ESCALATION_MINUTE_SECONDS)"
+    )
+
+
+def by_hand(facts: Facts) -> str:
+    """Say how to fire an alert without Alertmanager; its page says how to take it, with `$KEY`."""
+    return (
+        "Or fire an alert by hand; its page appears here, and says how to take it:\n\n"
+        f"export KEY={facts.api_key}\n{fire_command(facts)}"
     )
 
 
@@ -67,16 +74,6 @@ def fire_command(facts: Facts) -> str:
             f"-H {shlex.quote(f'Authorization: Bearer {facts.integration_key}')}",
             "-H 'Content-Type: application/json'",
             f"-d {shlex.quote(json.dumps(body))}",
-        ]
-    )
-
-
-def acknowledge_command(facts: Facts) -> str:
-    """Return a command that acknowledges an incident."""
-    return " \\\n  ".join(
-        [
-            f"curl -sS -X POST {facts.url}/v1/incidents/INCIDENT_ID/acknowledge",
-            f"-H {shlex.quote(f'Authorization: Bearer {facts.api_key}')}",
         ]
     )
 
