@@ -18,12 +18,17 @@ from incident_service.alerts.api.webhooks import (
     ALERTS_AT_ONCE,
     HEAVY_BYTES,
     MAX_ALERTS,
+    NotStored,
     body_limits,
+    store,
+    understand,
 )
 from incident_service.alerts.body import Limits
 from incident_service.alerts.senders import WrongProtocol, check
-from incident_service.catalog.models import Integration
+from incident_service.catalog.models import Integration, IntegrationKind
 from incident_service.core.db import Transactions, make_engine, make_sessions
+from incident_service.core.http import status_of
+from incident_service.core.ids import new_id
 from incident_service.main import create_app
 
 PATH = "/v1/ingest/alertmanager"
@@ -289,6 +294,16 @@ async def test_an_alert_is_stored_while_the_queue_is_down(sender, stage, queue: 
 
     assert answer.status_code == 202
     assert len(await stage.incidents()) == 1
+
+
+async def test_an_integration_that_goes_away_meanwhile_loses_no_alert(transactions, stage):
+    parsed = understand(dumps(GOOD), IntegrationKind.ALERTMANAGER)
+    gone = Integration(id=new_id(), service_id=stage.service.id)
+
+    with pytest.raises(NotStored) as refused:
+        await store(transactions, gone, parsed)
+
+    assert status_of(refused.value) == 503
 
 
 async def test_without_a_database_the_sender_is_asked_to_come_back(settings):

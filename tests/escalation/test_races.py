@@ -6,8 +6,9 @@ from collections import Counter
 import pytest
 from sqlalchemy import text
 from tests.api_steps import firing
-from tests.stage import Stage
+from tests.stage import Stage, statuses
 
+from incident_service.alerts.ingest import Payload, ingest
 from incident_service.escalation import timers
 from incident_service.escalation.jobs import run_overdue
 from incident_service.escalation.models import EscalationJob
@@ -56,6 +57,24 @@ async def test_payloads_that_overlap_in_any_order_do_not_deadlock(stage):
 
     assert len(await stage.incidents()) == 12
     assert await deadlocks(stage) == before
+
+
+async def test_an_incident_that_opens_while_another_waits_to_reopen_is_joined(transactions, clock):
+    stage = await Stage(transactions, clock).set_up(service={"grouping": "group"})
+    group = {"group_labels": {"cluster": "eu"}, "labels": {"alertname": "Disk"}}
+    await stage.fire("Disk1", **group)
+    await stage.do("resolve", await stage.incident(), by=stage.first)
+    await stage.wait(6)
+    resent, newcomer = stage.alert("Disk1", **group), stage.alert("Disk2", **group)
+
+    async with transactions.open() as tx:
+        # Still firing long after the resolve by hand: this opens a new incident of the same key.
+        await ingest(tx, [Payload(stage.integration.id, stage.service.id, (resent,))])
+        waiting = asyncio.create_task(stage.send(newcomer))
+        await until_somebody_waits(stage)
+
+    assert [outcome.outcome for outcome in await waiting] == ["joined"]
+    assert sorted(statuses(await stage.incidents())) == ["OPEN", "RESOLVED"]
 
 
 async def due_row(stage: Stage) -> EscalationJob:

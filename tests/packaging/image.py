@@ -33,7 +33,8 @@ class Image:
             self._follow(stage)
         [entrypoint] = stages[-1].all("ENTRYPOINT")
         self.entrypoint: list[str] = json.loads(entrypoint.rest)
-        self.environment = self._environment(stages[-1])
+        # Docker adds the home of the image's user.
+        self.environment = {"HOME": "/nonexistent"} | self._environment(stages[-1])
 
     def inside(self, text: str) -> str:
         """Write the image's paths as those of this machine."""

@@ -118,9 +118,13 @@ class Folding:
             self._flapped[row.incident_id] += superseded
 
     async def fold(self) -> None:
-        """Open, join, reopen and resolve; all incidents are locked first, in one order."""
+        """Open, join, reopen and resolve; all incidents are locked first, in one order.
+
+        Raises:
+            Overtaken: another transaction opened one of the incidents first.
+        """
         await self._believe_resent()
-        latest = await latest_by_key(self._tx.session, self._newcomers.keys())
+        latest = set(await latest_by_key(self._tx.session, self._newcomers.keys()))
         self._incidents = await lock(self._tx.session, {*latest, *self._referred_to()})
         await self._load_services()
         newest = {

@@ -35,9 +35,7 @@ STATUS: dict[type[errors.DomainError], int] = {
     errors.Unavailable: 503,
 }
 
-UNIQUE_VIOLATION = "23505"
 FOREIGN_KEY_VIOLATION = "23503"
-CHECK_VIOLATION = "23514"
 # 57: an operator stopped it or a timeout did; 53: out of connections; 55P03: lock timeout;
 # 08: the connection broke; 40: the retries did not help; 25006: a read-only standby.
 TRY_AGAIN_CLASSES = ("57", "53", "55", "08", "40", "25006")

@@ -22,23 +22,13 @@ _SHORT_PLACE = Path("/tmp")  # noqa: S108 - `make_private` checks whose director
 
 
 def default_data_dir() -> Path:
-    """Return where this user's embedded servers keep their data unless told otherwise.
-
-    Raises:
-        EmbeddedError: the user has no home, as in a container.
-    """
+    """Return where this user's embedded servers keep their data unless told otherwise."""
     if os.geteuid() == 0:
         # Not below /root: PostgreSQL then runs as nobody, who cannot go there.
         return Path("/var/lib/incident-service")
     data_home = Path(os.environ.get("XDG_DATA_HOME", ""))
     if not data_home.is_absolute():
-        try:
-            data_home = Path.home() / ".local" / "share"
-        except RuntimeError as homeless:
-            raise EmbeddedError(
-                "This user has no home directory. Set INCIDENT_SERVICE_DATA_DIR to a directory "
-                "that it may write to."
-            ) from homeless
+        data_home = Path.home() / ".local" / "share"
     return data_home / "incident-service"
 
 

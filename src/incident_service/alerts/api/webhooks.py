@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
+from sqlalchemy.exc import IntegrityError
 
 from incident_service.alerts import body, senders
 from incident_service.alerts.adapters import PARSERS
@@ -22,7 +23,7 @@ from incident_service.alerts.schemas import (
 )
 from incident_service.catalog.models import Integration, IntegrationKind
 from incident_service.core.db import Transactions
-from incident_service.core.errors import Malformed, TooLarge
+from incident_service.core.errors import Malformed, TooLarge, Unavailable
 from incident_service.observability import metrics
 
 log = structlog.get_logger()
@@ -53,6 +54,10 @@ class NothingUsable(Malformed):
 
 class TooManyAlerts(TooLarge):
     """A webhook may hold at most 20000 alerts; set max_alerts in Alertmanager."""
+
+
+class NotStored(Unavailable):
+    """The alerts contradict what is stored; send them again."""
 
 
 async def body_limits() -> body.Limits:
@@ -142,13 +147,21 @@ async def store(
 
     A webhook of many alerts is stored part by part. When a later part fails, the sender hears so
     and sends all of it again, which repeats what was stored and changes nothing there.
+
+    Raises:
+        NotStored: a rule of the database was broken. Not the 409 that others get: Alertmanager
+            never comes back after one, and a page that is late is better than one that is lost.
     """
     outcomes: list[Outcome] = []
     with metrics.INGEST_SECONDS.time():
         for first in range(0, len(parsed.alerts), ALERTS_AT_ONCE):
             part = parsed.alerts[first : first + ALERTS_AT_ONCE]
             payload = Payload(integration.id, integration.service_id, part)
-            (answers,) = await transactions.run(partial(ingest, payloads=[payload]))
+            try:
+                (answers,) = await transactions.run(partial(ingest, payloads=[payload]))
+            except IntegrityError as error:
+                log.error("ingest.broke_constraint", exc_info=error)
+                raise NotStored from error
             outcomes += answers
     return outcomes
 
