@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -61,7 +62,10 @@ async def test_payloads_that_overlap_in_any_order_do_not_deadlock(stage):
 
 async def test_an_incident_that_opens_while_another_waits_to_reopen_is_joined(transactions, clock):
     stage = await Stage(transactions, clock).set_up(service={"grouping": "group"})
-    group = {"group_labels": {"cluster": "eu"}, "labels": {"alertname": "Disk"}}
+    group: dict[str, Any] = {
+        "group_labels": {"cluster": "eu"},
+        "labels": {"alertname": "Disk"},
+    }
     await stage.fire("Disk1", **group)
     await stage.do("resolve", await stage.incident(), by=stage.first)
     await stage.wait(6)

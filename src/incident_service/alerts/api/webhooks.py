@@ -160,7 +160,7 @@ async def store(
             try:
                 (answers,) = await transactions.run(partial(ingest, payloads=[payload]))
             except IntegrityError as error:
-                log.error("ingest.broke_constraint", exc_info=error)
+                log.exception("ingest.broke_constraint")
                 raise NotStored from error
             outcomes += answers
     return outcomes
