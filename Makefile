@@ -23,7 +23,7 @@ test: $(INSTALLED) ## run the tests, on a real PostgreSQL and Valkey
 	$(BIN)/pytest $(ARGS)
 
 e2e: $(INSTALLED) ## run the tests that drive a real Alertmanager
-	@command -v prometheus-alertmanager alertmanager > /dev/null || { \
+	@command -v prometheus-alertmanager > /dev/null || command -v alertmanager > /dev/null || { \
 	  echo "Alertmanager is needed: install the package prometheus-alertmanager." >&2; exit 1; }
 	$(BIN)/pytest -m alertmanager $(ARGS)
 

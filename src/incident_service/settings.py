@@ -16,6 +16,8 @@ from pydantic_settings import (
 )
 
 PREFIX = "INCIDENT_SERVICE_"
+# To listen at every address is not an address that one could open.
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 Network = IPv4Network | IPv6Network
 
 
@@ -99,10 +101,15 @@ class Settings(BaseSettings):
         return timedelta(seconds=self.escalation_minute_seconds)
 
     @property
+    def local_url(self) -> str:
+        """How this machine reaches the API."""
+        host = LOOPBACK.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
     def base_url(self) -> str:
         """The service's own address, for links, without a slash at its end."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return self.public_url.rstrip("/") or f"http://{host}:{self.port}"
+        return self.public_url.rstrip("/") or self.local_url
 
     @classmethod
     def settings_customise_sources(

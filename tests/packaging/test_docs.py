@@ -4,7 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 from tests.packaging.checkout import ROOT, project_files
+
+from incident_service.cli import app
+from incident_service.settings import PREFIX, Settings
 
 DOCUMENTS = project_files("*.md")
 LINK = re.compile(r"\[[^\]]*\]\(\s*<?([^)\s>]+)")
@@ -40,8 +44,23 @@ def test_every_link_within_the_project_leads_somewhere(document):
 @pytest.mark.parametrize("document", DOCUMENTS, ids=title)
 def test_every_make_command_exists(document):
     targets = set(TARGET.findall((ROOT / "Makefile").read_text()))
-    named = set(
-        re.findall(r"`make ([a-z0-9]+)|^ *make ([a-z0-9]+)", document.read_text(), re.MULTILINE)
+    named = set(re.findall(r"(?:`|^ *\$? *)make ([a-z0-9]+)", document.read_text(), re.MULTILINE))
+
+    assert named <= targets
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=title)
+def test_every_command_of_the_program_exists(document):
+    program = typer.main.get_command(app)
+    named = re.findall(
+        r"(?:`|^ *\$ *)incident-service ([a-z]+)", document.read_text(), re.MULTILINE
     )
 
-    assert {word for pair in named for word in pair if word} <= targets
+    assert set(named) <= set(program.commands)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=title)
+def test_every_setting_exists(document):
+    named = re.findall(rf"\b{PREFIX}([A-Z_]*[A-Z])\b", document.read_text())
+
+    assert {name.removesuffix("_FILE").lower() for name in named} <= Settings.model_fields.keys()

@@ -53,7 +53,6 @@ SHARED_WITH_WORKERS = (
 GRACE_S = 2
 READY_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.05
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 
 
 def run_dev(port: int | None) -> None:
@@ -142,7 +141,7 @@ async def prepare_keys(runtime: Runtime, reach: Reach, directory: Path) -> DevKe
         ntfy_topic=reach.ntfy_topic,
         email=reach.email,
         running=Running(
-            url=local_url(settings),
+            url=settings.local_url,
             pid=os.getpid(),
             environment=as_environment(settings, SHARED_WITH_WORKERS),
         ),
@@ -158,12 +157,6 @@ def forget_running(directory: Path) -> None:
         write_keys(directory, keys.model_copy(update={"running": None}))
 
 
-def local_url(settings: Settings) -> str:
-    """Return how this machine reaches the service."""
-    host = ANY_ADDRESS.get(settings.host, settings.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
-
-
 async def say_when_ready(
     settings: Settings, keys: DevKeys, reach: Reach, directory: Path, stopping: asyncio.Event
 ) -> None:
@@ -174,13 +167,13 @@ async def say_when_ready(
     """
     try:
         async with asyncio.timeout(READY_WITHIN_S), httpx.AsyncClient(trust_env=False) as client:
-            while not await is_ready(client, local_url(settings)):
+            while not await is_ready(client, settings.local_url):
                 if await stops_within(stopping, LOOK_EVERY_S):
                     return
     except TimeoutError as error:
-        raise CannotRun(f"The service does not become ready at {local_url(settings)}.") from error
+        raise CannotRun(f"The service does not become ready at {settings.local_url}.") from error
     facts = Facts(
-        url=settings.public_url.rstrip("/") or local_url(settings),
+        url=settings.base_url,
         api_key=keys.api_key,
         integration_key=keys.integration_key,
         data_dir=directory,
