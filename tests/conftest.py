@@ -20,7 +20,6 @@ import structlog
 from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests import factories
 from tests.fakes import FrozenClock, RememberingQueue
@@ -35,6 +34,7 @@ from incident_service.settings import Settings
 ROOT = Path(__file__).parents[1]
 RUN_DIRECTORY = "INCIDENT_SERVICE_TEST_RUN"
 TEMPLATE = "incident_service_template"
+EMPTY = ";".join(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,7 +51,10 @@ def pytest_configure(config: pytest.Config) -> None:
         Path(directory).chmod(0o755)
         os.environ[RUN_DIRECTORY] = directory
         config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    structlog.configure(
+        processors=[structlog.processors.KeyValueRenderer()],
+        logger_factory=structlog.ReturnLoggerFactory(),
+    )
 
 
 @contextmanager
@@ -153,8 +156,9 @@ async def transactions(
     """Opens real transactions; what they committed is gone after the test."""
     yield Transactions(make_sessions(engine), queue, clock)
     async with engine.begin() as connection:
-        for table in reversed(metadata.sorted_tables):
-            await connection.execute(text(f"DELETE FROM {table.name}"))
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        await driver.execute(EMPTY)  # all in one round trip
 
 
 @pytest.fixture
@@ -162,9 +166,23 @@ def settings() -> Settings:
     return Settings(_env_file=None)
 
 
+@pytest.fixture(scope="session")
+def built_app(engine: AsyncEngine) -> FastAPI:
+    """The API, built once: that takes longer than most tests."""
+    idle = Transactions(make_sessions(engine), RememberingQueue(), FrozenClock())
+    return create_app(Settings(_env_file=None), idle)
+
+
 @pytest.fixture
-def app(settings: Settings, transactions: Transactions) -> FastAPI:
-    return create_app(settings, transactions)
+def app(built_app: FastAPI, settings: Settings, transactions: Transactions) -> Iterator[FastAPI]:
+    """The API on this test's transactions; what a test changes in it is put back."""
+    before = dict(built_app.state._state)
+    built_app.state.settings = settings
+    built_app.state.transactions = transactions
+    yield built_app
+    built_app.dependency_overrides.clear()
+    built_app.state._state.clear()
+    built_app.state._state.update(before)
 
 
 @pytest.fixture
