@@ -15,6 +15,7 @@ from incident_service.incidents.schemas import EventPage, EventRead, IncidentPag
 from incident_service.teams.auth import Reader
 
 router = APIRouter(prefix="/incidents", tags=["incidents"])
+LAST_SEQUENCE = 2**31 - 1
 CONFLICTS = {
     "uq_incidents_active": "Another incident of the same service and fingerprint is active.",
 }
@@ -71,7 +72,9 @@ async def list_timeline(
     principal: Reader,
     incident_id: UUID,
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
-    cursor: Annotated[int, Query(ge=0, description="`next_cursor` of the page before.")] = 0,
+    cursor: Annotated[
+        int, Query(ge=0, le=LAST_SEQUENCE, description="`next_cursor` of the page before.")
+    ] = 0,
 ) -> EventPage:
     """Show what happened to an incident, oldest first."""
     await queries.get_incident(tx.session, incident_id, principal)

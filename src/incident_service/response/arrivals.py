@@ -69,15 +69,16 @@ async def open_incidents(tx: Tx, openings: Sequence[Opening]) -> list[Incident]:
     """
     if not openings:
         return []
-    rows = {(item.service.id, item.fingerprint): opening_row(tx, item) for item in openings}
     # Sorted, so that two transactions that open the same incidents wait instead of deadlocking.
+    in_order = sorted(openings, key=lambda item: (item.service.id, item.fingerprint))
+    rows = {(item.service.id, item.fingerprint): opening_row(tx, item) for item in in_order}
     made = await tx.session.execute(
         insert(Incident)
         .on_conflict_do_nothing(
             index_elements=["service_id", "fingerprint"], index_where=text(ACTIVE)
         )
         .returning(Incident.id),
-        [rows[key] for key in sorted(rows)],
+        list(rows.values()),
         execution_options=AS_ONE_SET,
     )
     if len(made.all()) < len(rows):
