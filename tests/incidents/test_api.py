@@ -21,7 +21,8 @@ async def titles(api: httpx.AsyncClient, **params: Any) -> list[str]:
 @pytest.fixture
 async def story(stage: Stage) -> Stage:
     """Disk is open, Memory acknowledged by First, Power resolved, Watchdog quiet."""
-    await stage.fire("Disk", "Memory", severity="critical")
+    await stage.fire("Disk", severity="critical")
+    await stage.fire("Memory", severity="critical")
     await stage.fire("Power", severity="warning")
     await stage.fire("Watchdog", severity="none")
     by_title = {incident.title.split()[0]: incident for incident in await stage.incidents()}
@@ -96,7 +97,7 @@ async def test_another_teams_incident_is_not_there(api, anonymous, transactions,
     incident = (await story.incidents())[0]
     async with transactions.open() as tx:
         team = await factories.make_team(tx)
-        key = await factories.make_api_key(tx, scopes=["respond"], team_ids=[str(team.id)])
+        key = await factories.make_api_key(tx, scopes=["read", "respond"], team_ids=[str(team.id)])
     anonymous.headers["Authorization"] = f"Bearer {key}"
 
     listed = await anonymous.get(URL)
