@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from incident_service.core.clock import DatabaseClock
 from incident_service.core.queue import Job, QueueDown
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
@@ -21,6 +22,19 @@ class FrozenClock:
         """Go on by `timedelta(**duration)` and return the new instant."""
         self.now += timedelta(**duration)
         return self.now
+
+
+class MovableClock(DatabaseClock):
+    """The clock of a running service, which goes on by itself and can be sent ahead."""
+
+    ahead = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return super().__call__() + self.ahead
+
+    def advance(self, **duration: float) -> None:
+        """Go on by `timedelta(**duration)` at once."""
+        self.ahead += timedelta(**duration)
 
 
 class RememberingQueue:

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import httpx
 from tests import factories
 
+from incident_service.core.clock import DatabaseClock
 from incident_service.core.outbound import Outbound
 from incident_service.core.runtime import Runtime, open_runtime
 from incident_service.main import create_app
@@ -45,9 +46,12 @@ def drill_settings(database_url: str, redis_url: str, minute_s: float) -> Settin
 
 
 @asynccontextmanager
-async def running(settings: Settings, *, workers: int = 1) -> AsyncIterator[Service]:
+async def running(
+    settings: Settings, *, workers: int = 1, clock: DatabaseClock | None = None
+) -> AsyncIterator[Service]:
     """Start the service; what it wrote is removed by the `transactions` fixture."""
-    async with open_runtime(settings) as runtime:
+    async with open_runtime(settings) as opened:
+        runtime = with_clock(opened, clock or opened.clock)
         await runtime.measure_clock()
         async with runtime.transactions.open() as tx:
             key = await factories.make_api_key(tx, scopes=["admin"])
@@ -64,6 +68,10 @@ async def running(settings: Settings, *, workers: int = 1) -> AsyncIterator[Serv
                 yield service
             finally:
                 await service.stop_workers()
+
+
+def with_clock(runtime: Runtime, clock: DatabaseClock) -> Runtime:
+    return replace(runtime, clock=clock, transactions=replace(runtime.transactions, clock=clock))
 
 
 @asynccontextmanager
