@@ -31,6 +31,7 @@ POLL_S = 0.05
 LONGEST_RETRY_S = 30.0
 REBUILD_PAUSE_S = 1.0
 COMPLETION_WAIT_S = 10.0
+CANCEL_AGAIN_S = 1.0
 
 
 def handlers(transactions: Transactions, courier: Courier) -> dict[str, Callable[[str], Any]]:
@@ -128,8 +129,13 @@ async def finish_jobs(arq: ArqWorker) -> None:
 
 async def cancel(*tasks: asyncio.Task[Any]) -> None:
     """Cancel the tasks and wait until they have ended."""
-    for task in tasks:
-        task.cancel()
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        # Once is not enough: before Python 3.12, `asyncio.wait_for`, through which redis-py
+        # sends, forgets a cancellation that comes just as it ends; arq would poll for ever.
+        _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
