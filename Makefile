@@ -22,10 +22,10 @@ demo: $(INSTALLED) ## fire at the running service and follow what happens
 test: $(INSTALLED) ## run the tests, on a real PostgreSQL and Valkey
 	$(BIN)/pytest $(ARGS)
 
-e2e: $(INSTALLED) ## run the tests that drive a real Alertmanager
+e2e: $(INSTALLED) ## run the tests that drive a real Alertmanager, and the demo
 	@command -v prometheus-alertmanager > /dev/null || command -v alertmanager > /dev/null || { \
 	  echo "Alertmanager is needed: install the package prometheus-alertmanager." >&2; exit 1; }
-	$(BIN)/pytest -m alertmanager $(ARGS)
+	$(BIN)/pytest -m e2e $(ARGS)
 
 image: $(INSTALLED) ## follow the Dockerfile without Docker and try the commands of its image
 	$(BIN)/pytest -m image -n 0 $(ARGS)

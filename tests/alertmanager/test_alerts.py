@@ -14,7 +14,7 @@ from tests.alertmanager.steps import (
 )
 from tests.alertmanager.waiting import eventually
 
-pytestmark = pytest.mark.alertmanager
+pytestmark = pytest.mark.e2e
 
 
 async def test_an_alert_that_fires_is_one_incident_and_one_page(sender, customer, receiver):

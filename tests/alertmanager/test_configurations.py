@@ -6,7 +6,7 @@ from tests.alertmanager.configuration import basic, bearer, configuration
 
 from incident_service.cli.dev.banner import Facts, alertmanager_snippet
 
-pytestmark = pytest.mark.alertmanager
+pytestmark = pytest.mark.e2e
 
 
 async def test_the_key_may_come_as_a_bearer_token(start_alertmanager, url, customer, receiver):

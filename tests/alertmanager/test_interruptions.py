@@ -30,7 +30,7 @@ from incident_service.alerts.dedup import HOLD
 from incident_service.main import create_serving_app
 from incident_service.settings import Settings
 
-pytestmark = pytest.mark.alertmanager
+pytestmark = pytest.mark.e2e
 
 
 async def test_an_alert_that_comes_back_is_held_and_then_reopens_its_incident(
