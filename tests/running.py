@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import httpx
 from tests import factories
@@ -50,9 +50,7 @@ async def running(
     settings: Settings, *, workers: int = 1, clock: DatabaseClock | None = None
 ) -> AsyncIterator[Service]:
     """Start the service; what it wrote is removed by the `transactions` fixture."""
-    async with open_runtime(settings) as opened:
-        runtime = with_clock(opened, clock or opened.clock)
-        await runtime.measure_clock()
+    async with open_runtime(settings, clock) as runtime:
         async with runtime.transactions.open() as tx:
             key = await factories.make_api_key(tx, scopes=["admin"])
         client = httpx.AsyncClient(
@@ -68,10 +66,6 @@ async def running(
                 yield service
             finally:
                 await service.stop_workers()
-
-
-def with_clock(runtime: Runtime, clock: DatabaseClock) -> Runtime:
-    return replace(runtime, clock=clock, transactions=replace(runtime.transactions, clock=clock))
 
 
 @asynccontextmanager

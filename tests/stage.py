@@ -16,7 +16,7 @@ from incident_service.alerts.models import Alert
 from incident_service.catalog.models import Integration, Service
 from incident_service.core.db import Transactions, Tx
 from incident_service.core.ids import new_id
-from incident_service.escalation.jobs import run_overdue
+from incident_service.escalation.jobs import overdue_timers
 from incident_service.escalation.models import EscalationJob
 from incident_service.incidents.models import Incident, IncidentEvent
 from incident_service.notifications.models import Notification
@@ -134,8 +134,8 @@ class Stage:
 
     async def reconcile(self) -> None:
         """Do what is due at this instant, as the reconciler does a second later."""
-        await run_overdue(self.transactions, grace=timedelta(0))
-        await refire.refire_due(self.transactions)
+        await overdue_timers(self.transactions, grace=timedelta(0)).sweep()
+        await refire.held_alerts(self.transactions).sweep()
 
     # --- what can be seen
 

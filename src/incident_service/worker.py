@@ -7,19 +7,20 @@ from typing import Any
 
 import structlog
 from arq import ArqRedis, Retry
+from arq.cron import CronJob
 from arq.typing import WorkerCoroutine
+from arq.worker import Function, func
 from arq.worker import Worker as ArqWorker
-from arq.worker import func
 from redis.exceptions import RedisError
 
 from incident_service import jobs
-from incident_service.alerts.refire import refire_due
-from incident_service.core.db import Transactions
-from incident_service.core.queue import Later, deserialize, make_redis, serialize
-from incident_service.core.reconciler import Sweep, reconcile
+from incident_service.alerts.refire import held_alerts
+from incident_service.core.db import DATABASE_AWAY, Transactions
+from incident_service.core.queue import Later, QueueDown, deserialize, make_redis, serialize
+from incident_service.core.reconciler import Sweep, Swept, reconcile
 from incident_service.core.runtime import MEASURE_EVERY_S, Runtime
 from incident_service.core.stopping import stops_within
-from incident_service.escalation.jobs import run_overdue, run_timer
+from incident_service.escalation.jobs import TimerJobs, overdue_timers, restore_jobs
 from incident_service.notifications.delivery import Courier
 from incident_service.notifications.jobs import deliver
 from incident_service.observability import metrics
@@ -30,6 +31,8 @@ JOB_TIMEOUT_S = 20  # also bounds how long a killed worker's job stays reserved
 POLL_S = 0.05
 LONGEST_RETRY_S = 30.0
 REBUILD_PAUSE_S = 1.0
+RESTORE_EVERY_S = 30.0
+UNKNOWN_AGAIN_S = 30.0
 COMPLETION_WAIT_S = 10.0
 CANCEL_AGAIN_S = 1.0
 
@@ -37,20 +40,36 @@ CANCEL_AGAIN_S = 1.0
 def handlers(transactions: Transactions, courier: Courier) -> dict[str, Callable[[str], Any]]:
     """Return what each job does, by name."""
     return {
-        jobs.RUN_TIMER: lambda row_id: run_timer(transactions, row_id),
+        jobs.RUN_TIMER: TimerJobs(transactions).run,
         jobs.DELIVER: lambda contact_method_id: deliver(courier, contact_method_id),
     }
 
 
 def sweeps(runtime: Runtime, courier: Courier) -> list[Sweep]:
     """Return what the reconciler looks for."""
-    transactions = runtime.transactions
+    timers = overdue_timers(runtime.transactions)
+    held = held_alerts(runtime.transactions)
     return [
-        Sweep("timers", lambda: run_overdue(transactions)),
-        Sweep("held_alerts", lambda: refire_due(transactions)),
+        Sweep(timers.name, timers.sweep),
+        Sweep(held.name, held.sweep),
         Sweep("pages", courier.sweep),
-        Sweep("clock", runtime.measure_clock, every_s=MEASURE_EVERY_S),
+        Sweep("lost_jobs", lambda: restore_lost(runtime), every_s=RESTORE_EVERY_S),
+        Sweep("clock", lambda: measure(runtime), every_s=MEASURE_EVERY_S),
     ]
+
+
+async def restore_lost(runtime: Runtime) -> Swept:
+    """Give a queue that was flushed, or restored from an old snapshot, its jobs back."""
+    try:
+        return Swept(await restore_jobs(runtime.transactions, runtime.queue))
+    except QueueDown:
+        return Swept()  # it is restored as soon as this worker reaches it again
+
+
+async def measure(runtime: Runtime) -> Swept:
+    """Follow PostgreSQL's clock."""
+    await runtime.measure_clock()
+    return Swept()
 
 
 class Worker:
@@ -88,6 +107,7 @@ class Worker:
         try:
             await arq.pool.ping()
             metrics.QUEUE_UP.set(1)
+            await self._restore()
             await asyncio.wait({running, asked_to_stop}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():
                 running.result()
@@ -96,10 +116,19 @@ class Worker:
             await cancel(running, asked_to_stop)
             await close(arq.pool)
 
+    async def _restore(self) -> None:
+        """Give the queue its jobs back after a time without it; the database may be away too."""
+        try:
+            restored = await restore_jobs(self._runtime.transactions, self._runtime.queue)
+        except DATABASE_AWAY as error:
+            log.info("queue.not_restored", error=repr(error))
+        else:
+            log.info("queue.reached", restored=restored)
+
     def _build(self) -> ArqWorker:
         settings = self._runtime.settings
         named = handlers(self._runtime.transactions, self._courier)
-        return ArqWorker(
+        worker = ArqWorker(
             [
                 func(as_job(name, handler, self._runtime.clock), name=name)
                 for name, handler in named.items()
@@ -116,6 +145,28 @@ class Worker:
             poll_delay=POLL_S,
             log_results=False,
         )
+        worker.functions = KnownJobs(worker.functions)
+        return worker
+
+
+class KnownJobs(dict[str, Function | CronJob]):
+    """What each job does, by name; one of a later release is left in the queue.
+
+    arq would drop a job that it does not know.
+    """
+
+    def __missing__(self, name: str) -> Function:
+        """Return a handler that puts the job off, for a worker that knows it."""
+        log.warning("job.unknown", job=name)
+        return func(PUT_OFF, name=name)
+
+
+async def put_off(_context: dict[Any, Any], *_arguments: object) -> None:
+    """Leave a job to somebody else."""
+    raise Retry(defer=UNKNOWN_AGAIN_S)
+
+
+PUT_OFF: Callable[..., Coroutine[Any, Any, None]] = put_off
 
 
 async def finish_jobs(arq: ArqWorker) -> None:

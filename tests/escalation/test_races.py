@@ -11,7 +11,7 @@ from tests.stage import Stage, statuses
 
 from incident_service.alerts.ingest import Payload, ingest
 from incident_service.escalation import timers
-from incident_service.escalation.jobs import run_overdue
+from incident_service.escalation.jobs import overdue_timers
 from incident_service.escalation.models import EscalationJob
 from incident_service.incidents.locks import lock
 from incident_service.response import actions
@@ -89,8 +89,12 @@ async def due_row(stage: Stage) -> EscalationJob:
 
 
 async def run_row(stage, row) -> int:
-    ran: int = await stage.transactions.run(lambda tx: timers.run(tx, [row.id]))
-    return ran
+    ran = await stage.transactions.run(lambda tx: timers.run(tx, [row.id]))
+    return int(ran.count)
+
+
+async def reconcile(stage) -> int:
+    return (await overdue_timers(stage.transactions).sweep()).done
 
 
 async def test_the_job_and_the_reconciler_at_the_same_instant_page_once(stage):
@@ -99,7 +103,7 @@ async def test_the_job_and_the_reconciler_at_the_same_instant_page_once(stage):
 
     ran = await asyncio.gather(
         *(run_row(stage, row) for _ in range(4)),
-        *(run_overdue(stage.transactions) for _ in range(4)),
+        *(reconcile(stage) for _ in range(4)),
     )
 
     assert sum(ran) == 1
@@ -170,7 +174,7 @@ async def test_verbs_against_the_reconciler_never_deadlock(stage, verb):
 
     await asyncio.gather(
         *(stage.do(verb, incident, by=stage.first) for incident in incidents),
-        *(run_overdue(stage.transactions) for _ in range(4)),
+        *(reconcile(stage) for _ in range(4)),
         stage.clear(*(f"Disk{number}" for number in range(20))),
         return_exceptions=verb == "acknowledge",  # refused once the alerts have resolved it
     )

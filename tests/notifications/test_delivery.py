@@ -236,7 +236,7 @@ async def test_a_sweep_sends_what_no_job_came_for(transactions: Transactions, cl
     await page_about(transactions, scene)
     clock.advance(seconds=1)
 
-    done = await make_courier(transactions, ScriptedChannel()).sweep()
+    done = (await make_courier(transactions, ScriptedChannel()).sweep()).done
 
     assert done == 1
     assert await statuses(transactions) == [SENT]
@@ -246,7 +246,7 @@ async def test_a_sweep_leaves_fresh_work_to_its_job(transactions: Transactions):
     scene = await set_scene(transactions)
     await page_about(transactions, scene)
 
-    assert await make_courier(transactions, ScriptedChannel()).sweep() == 0
+    assert (await make_courier(transactions, ScriptedChannel()).sweep()).done == 0
 
 
 async def test_a_sweep_goes_on_with_pages_that_wait_or_lost_their_worker(
@@ -259,7 +259,7 @@ async def test_a_sweep_goes_on_with_pages_that_wait_or_lost_their_worker(
     await claim_page(transactions, orphaned)
     clock.now += LEASE + 2 * SECOND
 
-    done = await make_courier(transactions, ScriptedChannel()).sweep()
+    done = (await make_courier(transactions, ScriptedChannel()).sweep()).done
 
     assert done == 2
     assert await statuses(transactions) == [SENT, SENT]
@@ -277,7 +277,7 @@ async def test_a_sweep_does_not_disturb_addresses_that_are_held_back(
     done = []
     for _ in range(16):
         clock.advance(seconds=2)
-        done.append(await courier.sweep())
+        done.append((await courier.sweep()).done)
 
     assert done == [0] * 14 + [1, 0]
 
@@ -292,7 +292,7 @@ async def test_a_sweep_sends_what_outranks_the_last_page_at_once(
     await page_about(transactions, scene, priority=Priority.CRITICAL)
     clock.advance(seconds=2)
 
-    assert await courier.sweep() == 1
+    assert (await courier.sweep()).done == 1
 
 
 async def test_a_sweep_never_holds_back_an_address_that_does_not_bundle(
@@ -305,7 +305,7 @@ async def test_a_sweep_never_holds_back_an_address_that_does_not_bundle(
     await page_about(transactions, scene)
     clock.advance(seconds=2)
 
-    assert await courier.sweep() == 1
+    assert (await courier.sweep()).done == 1
 
 
 async def test_an_address_that_does_not_answer_keeps_no_other_waiting(
@@ -322,10 +322,10 @@ async def test_an_address_that_does_not_answer_keeps_no_other_waiting(
     courier = Courier(transactions, channels, BASE_URL, sweep_s=0.0)
     clock.advance(seconds=1)
 
-    first = await courier.sweep()
+    first = (await courier.sweep()).done
     await channel.started.wait()
     await until_sent(transactions, 1)
-    second = await courier.sweep()
+    second = (await courier.sweep()).done
 
     assert (first, second) == (2, 0)
     channel.released.set()
@@ -352,5 +352,5 @@ async def test_a_delivery_that_breaks_off_ends_no_sweep(
     channels = {Channel.WEBHOOK: ScriptedChannel(temporary())}
     courier = Courier(transactions, channels, BASE_URL, jitter=no_dice)
 
-    assert await courier.sweep() == 1
-    assert await courier.sweep() == 0
+    assert (await courier.sweep()).done == 1
+    assert (await courier.sweep()).done == 0

@@ -11,8 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from incident_service.cli.failing import CannotRun
-from incident_service.cli.starting import DATABASE_AWAY
-from incident_service.core.db import make_engine
+from incident_service.core.db import DATABASE_AWAY, make_engine
 
 CHECKOUT = Path(__file__).parents[3]
 

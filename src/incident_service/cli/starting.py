@@ -2,25 +2,15 @@
 
 import asyncio
 
-import asyncpg
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
-from incident_service.core.db import Tx
+from incident_service.core.db import DATABASE_AWAY, Tx
 from incident_service.core.runtime import MEASURE_EVERY_S, Runtime
 from incident_service.core.stopping import stops_within
 from incident_service.teams.bootstrap import ensure_bootstrap_key, ensure_fallback_contact
 
 log = structlog.get_logger()
 RETRY_S = 2.0
-# asyncpg's own errors come through bare while a connection is being made.
-DATABASE_AWAY = (
-    SQLAlchemyError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    OSError,
-    TimeoutError,
-)
 
 
 async def prepare(runtime: Runtime, stopping: asyncio.Event, *, with_key: bool) -> None:
@@ -32,7 +22,6 @@ async def prepare(runtime: Runtime, stopping: asyncio.Event, *, with_key: bool) 
     while not stopping.is_set():
         try:
             await make_what_is_set(runtime, with_key=with_key)
-            await runtime.measure_clock()
         except DATABASE_AWAY as error:
             log.warning("start.waits_for_database", error=repr(error))
             await stops_within(stopping, RETRY_S)

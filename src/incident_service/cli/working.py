@@ -14,7 +14,7 @@ from incident_service.cli.running import side_by_side, stop_on_signals
 from incident_service.cli.starting import prepare
 from incident_service.core.clock import utc_now
 from incident_service.core.outbound import Outbound
-from incident_service.core.reconciler import Sweep
+from incident_service.core.reconciler import Sweep, Swept
 from incident_service.core.runtime import Runtime, open_runtime
 from incident_service.notifications.channels import make_channels
 from incident_service.notifications.delivery import Courier
@@ -67,14 +67,14 @@ def heartbeat_file() -> Path:
     return Path(tempfile.gettempdir()) / f"incident-service-worker-{os.geteuid()}.alive"
 
 
-async def beat(path: Path) -> int:
+async def beat(path: Path) -> Swept:
     """Touch the file; it may not be a link that another user has put there."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         os.utime(file)
     finally:
         os.close(file)
-    return 0
+    return Swept()
 
 
 def is_alive(path: Path) -> bool:

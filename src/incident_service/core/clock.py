@@ -17,7 +17,8 @@ class DatabaseClock:
     """This machine's clock, corrected by its measured offset to PostgreSQL's.
 
     Several processes on several machines write due times and compare them; following the
-    database's clock gives them one idea of "now". Until the first `measure`, the offset is zero.
+    database's clock gives them one idea of "now". Each new connection measures it, so that no
+    transaction begins before the offset is known.
     """
 
     def __init__(self, local: Clock = utc_now) -> None:
@@ -31,10 +32,13 @@ class DatabaseClock:
     def measure(self, asked_at: datetime, database_now: datetime, answered_at: datetime) -> None:
         """Take over the offset shown by one question to the database.
 
-        The answer is taken to be from the middle of the round trip; both instants of this
-        machine are `local` readings, without the offset.
+        Both instants of this machine are `local` readings, without the offset. The answer is from
+        somewhere between them: an offset that fits is kept, so that time does not jump about with
+        the length of the round trips; one that does not becomes the middle of what would fit.
         """
-        self.offset = database_now - (asked_at + (answered_at - asked_at) / 2)
+        least, most = database_now - answered_at, database_now - asked_at
+        if not least <= self.offset <= most:
+            self.offset = (least + most) / 2
 
     def local_now(self) -> datetime:
         """Return this machine's uncorrected instant, for `measure`."""

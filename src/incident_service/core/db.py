@@ -8,9 +8,20 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
+import asyncpg
 import structlog
-from sqlalchemy import CheckConstraint, DateTime, Dialect, MetaData, Text, TypeDecorator, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import (
+    AdaptedConnection,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    MetaData,
+    Text,
+    TypeDecorator,
+    event,
+    text,
+)
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -19,7 +30,7 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.orm import DeclarativeBase
 
-from incident_service.core.clock import Clock
+from incident_service.core.clock import Clock, DatabaseClock
 from incident_service.core.queue import Job, Queue, QueueDown
 
 log = structlog.get_logger()
@@ -137,6 +148,9 @@ class Transactions:
         which reads due work from the database, does it later.
         """
         async with self.sessions() as session, session.begin():
+            # Before the clock is asked: a wait for a connection would make `now` old, and a new
+            # connection measures the clock.
+            await session.connection()
             tx = Tx(session, self.clock(), self.minute)
             yield tx
         for count in tx.on_commit:
@@ -175,6 +189,15 @@ class Transactions:
 # Without it SQLAlchemy parts a list of rows at every change in which of their values are None.
 AS_ONE_SET = {"render_nulls": True}
 
+# asyncpg's own errors come through bare while a connection is being made.
+DATABASE_AWAY = (
+    SQLAlchemyError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
+
 
 class Overtaken(Exception):
     """Another transaction made the same row first; run the work again and see its row."""
@@ -209,6 +232,23 @@ def make_sessions(engine: AsyncEngine) -> Sessions:
     flush in the middle of a read would break that order.
     """
     return async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
+
+
+def measure_on_connect(engine: AsyncEngine, clock: DatabaseClock) -> None:
+    """Have each new connection tell the clock what time it is in PostgreSQL.
+
+    A process whose own clock is wrong by minutes would else page early or late until the first
+    measurement, and again after PostgreSQL has failed over to another machine.
+    """
+
+    async def ask(connection: asyncpg.Connection) -> None:
+        asked_at = clock.local_now()
+        answer = await connection.fetchval("SELECT clock_timestamp()")
+        clock.measure(asked_at, answer, clock.local_now())
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def measure(adapted: AdaptedConnection, _record: object) -> None:
+        adapted.run_async(ask)
 
 
 async def database_now(session: AsyncSession) -> datetime:

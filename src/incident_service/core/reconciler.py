@@ -5,67 +5,78 @@ The loop knows nothing of the domain: `worker` passes the sweeps in. It needs no
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 
-from incident_service.core.clock import monotonic_s
 from incident_service.core.stopping import stops_within
 from incident_service.observability import metrics
 
 log = structlog.get_logger()
-PERIOD_S = 1.0
+LONGEST_SLEEP_S = 2.0
+"""Something new may come due at any time, made by a process whose jobs got lost."""
 LONGEST_PAUSE_S = 8.0
 PATIENCE_S = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How much a sweep did, and how soon there is more to do; None: not before its usual time."""
+
+    done: int = 0
+    next_in: timedelta | None = None
+
+
 @dataclass(slots=True)
 class Sweep:
-    """A named search for overdue work; `run` does some of it and says how much it did.
+    """A named search for overdue work, every `every_s` seconds at the least.
 
-    A sweep that fails rests for longer each time, so that one broken sweep neither stops the
-    others nor fills the log.
+    Each sweep has a loop of its own: one that is slow or broken does not hold up the others.
     """
 
     name: str
-    run: Callable[[], Awaitable[int]]
-    every_s: float = PERIOD_S
+    run: Callable[[], Awaitable[Swept]]
+    every_s: float = LONGEST_SLEEP_S
     failures: int = 0
-    next_at_s: float = field(default=0.0)
-
-    def succeeded(self, now_s: float) -> None:
-        """Plan the next run after a good one."""
-        self.failures = 0
-        self.next_at_s = now_s + self.every_s
-
-    def failed(self, now_s: float) -> None:
-        """Plan the next run after a bad one."""
-        self.failures += 1
-        self.next_at_s = now_s + min(self.every_s * 2.0 ** min(self.failures, 8), LONGEST_PAUSE_S)
 
 
 async def reconcile(sweeps: Sequence[Sweep], stopping: asyncio.Event) -> None:
-    """Run every sweep once in its period until `stopping` is set."""
-    while True:
-        await asyncio.gather(*map(run_when_due, sweeps))
-        if await stops_within(stopping, PERIOD_S):
-            return
+    """Keep every sweep going until `stopping` is set."""
+    async with asyncio.TaskGroup() as group:
+        for sweep in sweeps:
+            group.create_task(keep_sweeping(sweep, stopping))
 
 
-async def run_when_due(sweep: Sweep) -> None:
-    """Run one sweep if its time has come; a failure is logged and ends with this sweep."""
-    if monotonic_s() < sweep.next_at_s:
-        return
+async def keep_sweeping(sweep: Sweep, stopping: asyncio.Event) -> None:
+    """Run a sweep whenever it has something to do, asleep in between."""
+    while not stopping.is_set():
+        await stops_within(stopping, await run_once(sweep))
+
+
+async def run_once(sweep: Sweep) -> float:
+    """Run a sweep and return how many seconds it may sleep; a failure is logged and ends here.
+
+    After failures it rests for longer each time, so that it does not fill the log.
+    """
     try:
         async with asyncio.timeout(PATIENCE_S):
-            done = await sweep.run()
+            swept = await sweep.run()
     except Exception as error:  # noqa: BLE001 - the next round is the answer to any failure
-        sweep.failed(monotonic_s())
+        sweep.failures += 1
         metrics.SWEEP_FAILURES.labels(sweep.name).inc()
         log.warning("sweep.failed", sweep=sweep.name, error=repr(error), failures=sweep.failures)
-        return
-    sweep.succeeded(monotonic_s())
+        return min(sweep.every_s * 2.0 ** min(sweep.failures, 8), LONGEST_PAUSE_S)
+    sweep.failures = 0
     metrics.SWEEP_LAST_SUCCESS.labels(sweep.name).set_to_current_time()
-    if done:
-        metrics.SWEEP_WORK.labels(sweep.name).inc(done)
-        log.info("sweep.did", sweep=sweep.name, done=done)
+    if swept.done:
+        metrics.SWEEP_WORK.labels(sweep.name).inc(swept.done)
+        log.info("sweep.did", sweep=sweep.name, done=swept.done)
+    return sleep_s(sweep, swept)
+
+
+def sleep_s(sweep: Sweep, swept: Swept) -> float:
+    """Decide how long to sleep: until more is due, and never beyond the sweep's usual time."""
+    if swept.next_in is None:
+        return sweep.every_s
+    return min(max(swept.next_in.total_seconds(), 0.0), sweep.every_s)

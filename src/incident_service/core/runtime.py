@@ -11,7 +11,13 @@ from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from incident_service.core.clock import DatabaseClock
-from incident_service.core.db import Transactions, database_now, make_engine, make_sessions
+from incident_service.core.db import (
+    Transactions,
+    database_now,
+    make_engine,
+    make_sessions,
+    measure_on_connect,
+)
 from incident_service.core.queue import PATIENCE_S, ArqQueue, make_redis
 from incident_service.observability import metrics
 from incident_service.settings import Settings
@@ -41,11 +47,8 @@ class Runtime:
             return False
         return True
 
-    async def measure_clock(self) -> int:
-        """Take over the offset between this process's clock and PostgreSQL's.
-
-        Returns 0, the work done, as a sweep of the reconciler.
-        """
+    async def measure_clock(self) -> None:
+        """Take over the offset between this process's clock and PostgreSQL's."""
         async with self.transactions.sessions() as session:
             await database_now(session)  # connect first: that takes longer than the question
             asked_at = self.clock.local_now()
@@ -55,16 +58,18 @@ class Runtime:
         metrics.CLOCK_OFFSET.set(offset_s)
         if abs(offset_s) > LARGE_OFFSET_S:
             log.warning("clock.offset_large", offset_s=round(offset_s, 3))
-        return 0
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
+async def open_runtime(
+    settings: Settings, clock: DatabaseClock | None = None
+) -> AsyncIterator[Runtime]:
     """Open what `settings` name; nothing is connected before it is used."""
+    clock = clock or DatabaseClock()
     engine = make_engine(settings.database_url, pool_size=settings.database_pool_size)
     redis = make_redis(settings.redis_url)
     queue = ArqQueue(redis)
-    clock = DatabaseClock()
+    measure_on_connect(engine, clock)
     transactions = Transactions(make_sessions(engine), queue, clock, settings.minute)
     try:
         yield Runtime(settings, engine, redis, queue, clock, transactions)

@@ -110,8 +110,16 @@ def page(tx: Tx, changes: Changes, item: Climb, step: Page, reach: Reach) -> Non
         incident,
         EventKind.PAGED,
         data=as_json(step.at)
-        | {"users": names(people), "next": as_json(step.following), "next_at": due_at.isoformat()},
+        | {"users": names(people), "next": as_json(step.following), "next_at": due_at.isoformat()}
+        | lateness(tx, item),
     )
+
+
+def lateness(tx: Tx, item: Climb) -> dict[str, float]:
+    """Return how late the step is, for the timeline; a step without a row is never late."""
+    if item.row is None:
+        return {}
+    return {"late_s": round(max((tx.now - item.row.scheduled_for).total_seconds(), 0.0), 3)}
 
 
 def exhaust(tx: Tx, changes: Changes, item: Climb, step: Exhausted, reach: Reach) -> None:
@@ -122,7 +130,7 @@ def exhaust(tx: Tx, changes: Changes, item: Climb, step: Exhausted, reach: Reach
     told = tell_managers(changes, incident, row_id, "escalation exhausted", reach)
     add_reminder(changes, incident, step.at)
     tx.after_commit(metrics.EXHAUSTED.inc)
-    timeline.record(tx, incident, EventKind.EXHAUSTED, data={"told": told})
+    timeline.record(tx, incident, EventKind.EXHAUSTED, data={"told": told} | lateness(tx, item))
 
 
 def tell_somebody_else(

@@ -1,56 +1,74 @@
 """Handlers: what the worker does when a timer's job comes, and when none came."""
 
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
-import structlog
-
+from incident_service import jobs
+from incident_service.core.batching import Batches
 from incident_service.core.db import Transactions, Tx
+from incident_service.core.due import DueRows
+from incident_service.core.queue import ArqQueue, Later
 from incident_service.escalation import queries, timers
 
-log = structlog.get_logger()
 # The job of a timer has this long to do it, before the reconciler does.
 GRACE = timedelta(seconds=1)
-BATCH = 100
+TIMERS_AT_ONCE = 100
+RESTORED_AHEAD = timedelta(hours=1)
+RESTORED_AT_ONCE = 5_000
 
 
-async def run_timer(transactions: Transactions, row_id: str) -> None:
-    """Run one timer.
+class TimerJobs:
+    """Runs the timers whose jobs came; those that come together share a transaction."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self._batches = Batches(self._run_together, most=TIMERS_AT_ONCE)
+
+    async def run(self, row_id: str) -> None:
+        """Handle `jobs.RUN_TIMER`.
+
+        Raises:
+            Later: it is not due yet by the database's clock.
+        """
+        early = await self._batches.submit(UUID(row_id))
+        if early is not None:
+            raise Later(early)
+
+    async def _run_together(self, row_ids: Sequence[UUID]) -> list[datetime | None]:
+        ran = await self._transactions.run(lambda tx: timers.run(tx, row_ids))
+        return [ran.early.get(row_id) for row_id in row_ids]
+
+
+def overdue_timers(transactions: Transactions, grace: timedelta = GRACE) -> DueRows:
+    """Return the timers whose job is late or lost, for the reconciler."""
+
+    async def find(tx: Tx, resting: Collection[UUID], limit: int) -> list[UUID]:
+        return await queries.overdue(tx.session, tx.now - grace, limit, without=resting)
+
+    async def run(tx: Tx, row_ids: Sequence[UUID]) -> int:
+        return (await timers.run(tx, row_ids)).count
+
+    async def next_due(tx: Tx) -> datetime | None:
+        due_at = await queries.next_due(tx.session, tx.now - grace)
+        return due_at + grace if due_at else None
+
+    return DueRows("timers", transactions, find, run, next_due)
+
+
+async def restore_jobs(transactions: Transactions, queue: ArqQueue) -> int:
+    """Give the queue back the jobs it has lost, of timers due within an hour; return how many.
 
     Raises:
-        Later: it is not due yet by the database's clock.
+        QueueDown: the queue is away.
     """
-    await transactions.run(lambda tx: timers.run(tx, [UUID(row_id)]))
-
-
-async def run_overdue(transactions: Transactions, grace: timedelta = GRACE) -> int:
-    """Run the timers whose job is late or lost; return how many ran.
-
-    One transaction for all of them; when that fails, one for each, so that a single bad incident
-    does not hold up the others.
-    """
-    found: list[UUID] = []
-
-    async def run_batch(tx: Tx) -> int:
-        found[:] = await queries.overdue(tx.session, tx.now - grace, BATCH)
-        return await timers.run(tx, found) if found else 0
-
-    try:
-        return await transactions.run(run_batch)
-    except Exception as error:
-        if len(found) <= 1:
-            raise
-        log.warning("reconciler.batch_failed", size=len(found), error=repr(error))
-    return await run_one_by_one(transactions, found)
-
-
-async def run_one_by_one(transactions: Transactions, row_ids: list[UUID]) -> int:
-    """Run each timer on its own; those that fail are logged and stay pending."""
-    done = 0
-    for row_id in row_ids:
-        try:
-            await run_timer(transactions, str(row_id))
-            done += 1
-        except Exception as error:  # noqa: BLE001 - it stays pending and is tried again
-            log.error("timer.failed", escalation_job_id=str(row_id), error=repr(error))  # noqa: TRY400
-    return done
+    restored = 0
+    after: tuple[datetime, UUID] | None = None
+    while True:
+        async with transactions.open() as tx:
+            until = tx.now + RESTORED_AHEAD
+            rows = await queries.pending(tx.session, until, after=after, limit=RESTORED_AT_ONCE)
+        restored += await queue.restore([jobs.run_timer(row_id, at) for at, row_id in rows])
+        if len(rows) < RESTORED_AT_ONCE:
+            return restored
+        after = rows[-1]

@@ -4,13 +4,15 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.escalation.models import EscalationJob
 from incident_service.incidents.models import Incident
 from incident_service.notifications.models import Notification
+
+IS_PENDING = (~EscalationJob.completed, EscalationJob.cancelled_at.is_(None))
 
 
 async def incidents_of(session: AsyncSession, row_ids: Collection[UUID]) -> set[UUID]:
@@ -22,7 +24,9 @@ async def incidents_of(session: AsyncSession, row_ids: Collection[UUID]) -> set[
     )
 
 
-async def overdue(session: AsyncSession, due_before: datetime, limit: int) -> list[UUID]:
+async def overdue(
+    session: AsyncSession, due_before: datetime, limit: int, *, without: Collection[UUID] = ()
+) -> list[UUID]:
     """Return timers that should have run before `due_before`, and lock their incidents.
 
     Incidents that somebody else works on are passed over, so nothing here ever waits: locking
@@ -33,8 +37,8 @@ async def overdue(session: AsyncSession, due_before: datetime, limit: int) -> li
         .join(Incident, Incident.id == EscalationJob.incident_id)
         .where(
             EscalationJob.scheduled_for <= due_before,
-            ~EscalationJob.completed,
-            EscalationJob.cancelled_at.is_(None),
+            *IS_PENDING,
+            EscalationJob.id.not_in(without),
         )
         .order_by(EscalationJob.scheduled_for)
         .limit(limit)
@@ -47,12 +51,34 @@ async def oldest_overdue(session: AsyncSession, due_before: datetime) -> datetim
     """Return when the timer was due that has waited longest, of those due before `due_before`."""
     found: datetime | None = await session.scalar(
         select(func.min(EscalationJob.scheduled_for)).where(
-            EscalationJob.scheduled_for <= due_before,
-            ~EscalationJob.completed,
-            EscalationJob.cancelled_at.is_(None),
+            EscalationJob.scheduled_for <= due_before, *IS_PENDING
         )
     )
     return found
+
+
+async def next_due(session: AsyncSession, after: datetime) -> datetime | None:
+    """Return when the next timer is due, of those due after an instant."""
+    found: datetime | None = await session.scalar(
+        select(func.min(EscalationJob.scheduled_for)).where(
+            EscalationJob.scheduled_for > after, *IS_PENDING
+        )
+    )
+    return found
+
+
+async def pending(
+    session: AsyncSession, until: datetime, *, after: tuple[datetime, UUID] | None, limit: int
+) -> list[tuple[datetime, UUID]]:
+    """Return the due times and ids of pending timers, in order; `after` is the last one seen."""
+    place = tuple_(EscalationJob.scheduled_for, EscalationJob.id)
+    statement = select(EscalationJob.scheduled_for, EscalationJob.id).where(
+        EscalationJob.scheduled_for <= until, *IS_PENDING
+    )
+    if after is not None:
+        statement = statement.where(place > tuple_(*after))
+    rows = await session.execute(statement.order_by(place).limit(limit))
+    return [(row.scheduled_for, row.id) for row in rows]
 
 
 async def told_in_epoch(session: AsyncSession, incidents: Sequence[Incident]) -> set[UUID]:

@@ -1,13 +1,14 @@
 """Run timers that are due. The arq job and the reconciler both end up here."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.core.db import Tx
-from incident_service.core.queue import Later
 from incident_service.escalation.actions import resume, start
 from incident_service.escalation.changes import Changes
 from incident_service.escalation.climb import (
@@ -34,23 +35,28 @@ from incident_service.policies.plan import Plan
 Due = tuple[Incident, EscalationJob]
 
 
-async def run(tx: Tx, row_ids: Collection[UUID]) -> int:
-    """Run those of the timers that are still pending and due; return how many ran.
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How many timers ran, and when those are due that were asked for too early."""
+
+    count: int
+    early: dict[UUID, datetime]
+
+
+async def run(tx: Tx, row_ids: Collection[UUID]) -> Ran:
+    """Run those of the timers that are still pending and due.
 
     Every row takes effect once, however often and by whomever this is called: the incident and
     then the row are locked, and a row that is done, cancelled or of an older epoch does nothing.
-
-    Raises:
-        Later: a single row was asked for, and its time has not come.
     """
     incident_ids = await incidents_of(tx.session, row_ids)
     incidents = await lock(tx.session, incident_ids)
     rows = await lock_pending(tx.session, row_ids)
     due: list[Due] = []
+    early: dict[UUID, datetime] = {}
     for row in rows:
         if row.scheduled_for > tx.now:
-            if len(row_ids) == 1:
-                raise Later(row.scheduled_for)
+            early[row.id] = row.scheduled_for
             continue
         incident = incidents[row.incident_id]
         if is_overtaken(incident, row):
@@ -59,7 +65,7 @@ async def run(tx: Tx, row_ids: Collection[UUID]) -> int:
         due.append((incident, row))
     await run_by_kind(tx, due)
     await tx.flush()
-    return len(due)
+    return Ran(len(due), early)
 
 
 async def lock_pending(session: AsyncSession, row_ids: Collection[UUID]) -> list[EscalationJob]:

@@ -12,6 +12,8 @@ import structlog
 from incident_service import jobs
 from incident_service.core.clock import monotonic_s
 from incident_service.core.db import Transactions, Tx
+from incident_service.core.due import Resting
+from incident_service.core.reconciler import Swept
 from incident_service.notifications import queries, record
 from incident_service.notifications.channels.contract import ChannelSender, DeliveryFailed
 from incident_service.notifications.claim import (
@@ -60,6 +62,7 @@ class Courier:
         self._jitter = jitter
         self._sweep_s = sweep_s
         self._sweeping: dict[UUID, asyncio.Task[int]] = {}
+        self._resting: Resting[UUID] = Resting()
 
     async def deliver(self, contact_method_id: UUID) -> int:
         """Send what is due for one address; return how many pages were tried.
@@ -81,22 +84,29 @@ class Courier:
             tx.enqueue(jobs.deliver(contact_method_id, tx.now))
         return tried
 
-    async def sweep(self) -> int:
-        """Start what is overdue; return for how many addresses.
+    async def sweep(self) -> Swept:
+        """Start what is overdue, for the reconciler; say for how many addresses.
 
         Waits for a moment only: a slow address goes on in the background, where neither the other
         addresses nor the reconciler's next round wait for it.
         """
         async with self._transactions.open() as tx:
             overdue = await queries.find_overdue_addresses(
-                tx.session, tx.now, grace=GRACE, limit=ADDRESSES_A_SWEEP
+                tx.session,
+                tx.now,
+                grace=GRACE,
+                limit=ADDRESSES_A_SWEEP,
+                without=self._resting.at(tx.now),
             )
+            due_at = await queries.next_delivery(tx.session, tx.now - GRACE)
         free = ADDRESSES_AT_ONCE - len(self._sweeping)
-        chosen = [address for address in overdue if address not in self._sweeping][:free]
-        started = [self._start(contact_method_id) for contact_method_id in chosen]
+        waiting = [address for address in overdue if address not in self._sweeping]
+        started = [self._start(contact_method_id) for contact_method_id in waiting[:free]]
         if started:
             await asyncio.wait(started, timeout=self._sweep_s)
-        return len(started)
+        if started and len(waiting) > free:
+            return Swept(len(started), next_in=timedelta(0))
+        return Swept(len(started), next_in=due_at + GRACE - tx.now if due_at else None)
 
     async def aclose(self) -> None:
         """Wait until what `sweep` started has come to its end."""
@@ -110,7 +120,13 @@ class Courier:
 
     def _ended(self, contact_method_id: UUID, task: asyncio.Task[int]) -> None:
         del self._sweeping[contact_method_id]
-        if not task.cancelled() and (error := task.exception()):
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            self._resting.worked(contact_method_id)
+        else:
+            self._resting.failed(contact_method_id, self._transactions.clock())
             log.warning("delivery.broke_off", contact_method_id=contact_method_id, exc_info=error)
 
     async def _claim(self, contact_method_id: UUID) -> Claim:

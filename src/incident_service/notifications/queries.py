@@ -69,7 +69,12 @@ async def load_earlier_pages(
 
 
 async def find_overdue_addresses(
-    session: AsyncSession, now: datetime, *, grace: timedelta, limit: int
+    session: AsyncSession,
+    now: datetime,
+    *,
+    grace: timedelta,
+    limit: int,
+    without: Collection[UUID] = (),
 ) -> list[UUID]:
     """Return the contact methods that nobody serves though something is due, longest due first.
 
@@ -79,7 +84,7 @@ async def find_overdue_addresses(
     """
     again = await session.scalars(
         select(Page.contact_method_id)
-        .where(is_due_again(now - grace))
+        .where(is_due_again(now - grace), Page.contact_method_id.not_in(without))
         .group_by(Page.contact_method_id)
         .order_by(func.min(Page.created_at))
         .limit(limit)
@@ -91,6 +96,7 @@ async def find_overdue_addresses(
         .where(
             Notification.status == NotificationStatus.PENDING,
             Notification.due_at <= now - grace,
+            ContactMethod.id.not_in(without),
         )
         .group_by(ContactMethod.id)
         .having(or_(~ContactMethod.bundle, ~is_held_back(now)))
@@ -98,6 +104,24 @@ async def find_overdue_addresses(
         .limit(limit)
     )
     return list(dict.fromkeys([*pending, *again]))[:limit]
+
+
+async def next_delivery(session: AsyncSession, after: datetime) -> datetime | None:
+    """Return the first instant after `after` at which something is to be sent."""
+    rows = await session.execute(
+        select(
+            select(func.min(Notification.due_at))
+            .where(Notification.status == NotificationStatus.PENDING, Notification.due_at > after)
+            .scalar_subquery(),
+            select(func.min(Page.next_attempt_at))
+            .where(Page.status == PageStatus.WAITING, Page.next_attempt_at > after)
+            .scalar_subquery(),
+            select(func.min(Page.lease_until))
+            .where(Page.status == PageStatus.SENDING, Page.lease_until > after)
+            .scalar_subquery(),
+        )
+    )
+    return min((at for at in rows.one() if at is not None), default=None)
 
 
 def is_held_back(now: datetime) -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ from incident_service.cli.environment import load_settings
 from incident_service.cli.failing import CannotRun
 from incident_service.cli.migrating import described
 from incident_service.cli.openapi import NOWHERE
-from incident_service.cli.starting import DATABASE_AWAY
+from incident_service.core.db import DATABASE_AWAY
 from incident_service.core.runtime import open_runtime
 from incident_service.embedded import default_data_dir
 from incident_service.settings import PREFIX, Settings

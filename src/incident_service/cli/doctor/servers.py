@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from incident_service.cli.doctor.finding import Finding, Patient, ok, problem, warning
 from incident_service.cli.migrating import compare, described
-from incident_service.cli.starting import DATABASE_AWAY
+from incident_service.core.db import DATABASE_AWAY
 from incident_service.core.runtime import LARGE_OFFSET_S
 
 OLDEST_MAJOR = 15
