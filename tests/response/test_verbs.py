@@ -1,7 +1,9 @@
 """What people do to an incident, and what that does to its climb."""
 
+from typing import Any
+
 import pytest
-from tests.stage import MINUTE
+from tests.stage import MINUTE, Stage
 
 from incident_service.core.errors import Invalid, NotFound
 from incident_service.core.ids import new_id
@@ -9,7 +11,7 @@ from incident_service.escalation.actions import ClimbAtItsEnd
 from incident_service.incidents.lifecycle import NotAllowedNow
 from incident_service.response.actions import ClimbHasMoved, KeyIsActiveAgain
 from incident_service.teams.auth import Principal
-from incident_service.teams.models import Scope
+from incident_service.teams.models import Scope, User
 
 
 async def test_acknowledging_stops_the_climb_and_assigns(stage):
@@ -148,6 +150,57 @@ async def test_escalating_at_the_last_level_points_to_restart(stage):
 
     with pytest.raises(ClimbAtItsEnd):
         await stage.do("escalate", await stage.incident(), seen_level=2, seen_repeat=1)
+
+
+async def make_reachable(stage: Stage, person: User, *, reachable: bool) -> None:
+    async with stage.transactions.open() as tx:
+        (await tx.session.get_one(User, person.id)).is_active = reachable
+
+
+async def test_escalating_pages_who_has_come_when_nobody_could_be_paged(stage):
+    for person in (stage.first, stage.second, stage.manager):
+        await make_reachable(stage, person, reachable=False)
+    await stage.fire("Disk")
+    await make_reachable(stage, stage.first, reachable=True)
+
+    await stage.do("escalate", await stage.incident(), seen_level=0, seen_repeat=1)
+
+    assert await stage.told(await stage.incident()) == ["First"]
+    assert await stage.violations() == []
+
+
+async def test_escalating_goes_back_to_a_level_that_was_passed_over(stage):
+    await make_reachable(stage, stage.second, reachable=False)
+    await stage.fire("Disk")
+    await stage.wait(5)
+    await make_reachable(stage, stage.second, reachable=True)
+
+    await stage.do("escalate", await stage.incident(), seen_level=1, seen_repeat=1)
+
+    incident = await stage.incident()
+    assert await stage.told(incident) == ["First", "Manager", "Second"]
+    assert incident.exhausted_at is None
+    assert await stage.violations() == []
+
+
+async def test_escalating_a_quiet_incident_pages_level_one(stage):
+    await stage.fire("Disk", severity="info")
+
+    await stage.do("escalate", await stage.incident(), seen_level=0, seen_repeat=1)
+
+    assert await stage.told(await stage.incident()) == ["First"]
+
+
+async def test_a_quiet_incident_that_wakes_from_a_snooze_pages_level_one(transactions, clock):
+    stage = await Stage(transactions, clock).set_up(service={"grouping": "group"})
+    group: dict[str, Any] = {"group_labels": {"a": "b"}, "labels": {"alertname": "Disk"}}
+    await stage.fire("Disk1", severity="info", **group)
+    await stage.do("snooze", await stage.incident(), until=stage.clock() + 60 * MINUTE)
+
+    await stage.fire("Disk2", severity="critical", **group)
+
+    assert await stage.told(await stage.incident()) == ["First"]
+    assert await stage.violations() == []
 
 
 async def test_restarting_begins_at_level_one(stage):

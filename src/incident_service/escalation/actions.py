@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from incident_service.core.db import Tx
 from incident_service.core.errors import Conflict
-from incident_service.escalation import steps
+from incident_service.escalation import queries, steps
 from incident_service.escalation.changes import Changes
 from incident_service.escalation.climb import Climb, climb
 from incident_service.escalation.models import EscalationJob, TimerKind
@@ -39,12 +39,16 @@ async def start(tx: Tx, incidents: Sequence[Incident]) -> None:
 
 
 async def resume(tx: Tx, incidents: Sequence[Incident]) -> None:
-    """Page the current level again at once, in a new epoch, on the same plan."""
+    """Page the current level again at once, in a new epoch, on the same plan.
+
+    Climbs that have not come to any level begin anew.
+    """
     await stop(tx, incidents)
-    climbing = [incident for incident in incidents if not incident.is_quiet]
+    climbing = [item for item in incidents if not item.is_quiet and item.current_level]
     for incident in climbing:
         begin_epoch(incident)
     await take_steps(tx, [Climb(incident, current(incident)) for incident in climbing])
+    await start(tx, [incident for incident in incidents if not incident.current_level])
 
 
 async def take_steps(tx: Tx, climbs: Sequence[Climb]) -> None:
@@ -99,16 +103,21 @@ async def last_stopped_steps(tx: Tx, incident_ids: Collection[UUID]) -> dict[UUI
 
 
 async def escalate(tx: Tx, incident: Incident) -> None:
-    """Page the next level now instead of when its time comes.
+    """Page the next level now instead of when its time comes; the first, when none was paged.
 
     Raises:
         ClimbAtItsEnd: there is no next level.
     """
+    if not incident.current_level:
+        await start(tx, [incident])
+        return
     plan = Plan.from_json(incident.escalation_plan)
-    due = steps.following(plan, current(incident)) if incident.current_level else FIRST
-    if plan.levels and due == steps.exhaustion(plan):
+    due = steps.following(plan, current(incident))
+    if due == steps.exhaustion(plan):
         raise ClimbAtItsEnd
     await stop(tx, [incident])
+    if await queries.has_run(tx.session, incident, due):
+        begin_epoch(incident)  # the climb came past it when nobody there could be paged
     await take_steps(tx, [Climb(incident, due)])
 
 

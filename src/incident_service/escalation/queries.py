@@ -8,7 +8,8 @@ from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.core.pagination import PageQuery, fetch_page
-from incident_service.escalation.models import EscalationJob
+from incident_service.escalation.models import EscalationJob, TimerKind
+from incident_service.escalation.steps import Position
 from incident_service.incidents.models import Incident
 from incident_service.notifications.models import Notification
 
@@ -79,6 +80,25 @@ async def pending(
         statement = statement.where(place > tuple_(*after))
     rows = await session.execute(statement.order_by(place).limit(limit))
     return [(row.scheduled_for, row.id) for row in rows]
+
+
+async def has_run(session: AsyncSession, incident: Incident, at: Position) -> bool:
+    """Say whether a step took effect, or was passed over, in the incident's present epoch."""
+    found = await session.scalar(
+        select(
+            select(EscalationJob.id)
+            .where(
+                EscalationJob.incident_id == incident.id,
+                EscalationJob.epoch == incident.escalation_epoch,
+                EscalationJob.kind == TimerKind.STEP,
+                EscalationJob.scheduled_repeat == at.repeat,
+                EscalationJob.scheduled_level == at.level,
+                EscalationJob.completed,
+            )
+            .exists()
+        )
+    )
+    return bool(found)
 
 
 async def told_in_epoch(session: AsyncSession, incidents: Sequence[Incident]) -> set[UUID]:
