@@ -1,6 +1,6 @@
 """A small world to tell stories in: a team, its policy, a service, and time that is ours."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -28,10 +28,14 @@ from incident_service.teams.models import Role, Scope, Team, User
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
+NOWHERE = "https://pager.example/{}"
 
 
 class Stage:
-    """Two people on call, a manager, one service; level timeouts of 5 minutes."""
+    """Two people on call, a manager, one service; level timeouts of 5 minutes.
+
+    Each person has a webhook at `address(name)`.
+    """
 
     team: Team
     first: User
@@ -42,9 +46,18 @@ class Stage:
     integration: Integration
     key: str
 
-    def __init__(self, transactions: Transactions, clock: FrozenClock) -> None:
+    def __init__(
+        self,
+        transactions: Transactions,
+        clock: FrozenClock,
+        *,
+        address: Callable[[str], str] = NOWHERE.format,
+        bundle: bool = True,
+    ) -> None:
         self.transactions = transactions
         self.clock = clock
+        self.address = address
+        self.bundle = bundle
         self.principal = Principal(new_id(), "test key", frozenset(Scope))
         self.began_at: dict[str, datetime] = {}
 
@@ -53,11 +66,9 @@ class Stage:
     ) -> "Stage":
         async with self.transactions.open() as tx:
             self.team = await factories.make_team(tx, name="Payments")
-            self.first = await factories.make_user(tx, team=self.team, name="First")
-            self.second = await factories.make_user(tx, team=self.team, name="Second")
-            self.manager = await factories.make_user(
-                tx, team=self.team, name="Manager", role=Role.MANAGER
-            )
+            self.first = await self._make_user(tx, "First")
+            self.second = await self._make_user(tx, "Second")
+            self.manager = await self._make_user(tx, "Manager", role=Role.MANAGER)
             self.policy = await factories.make_policy(
                 tx, self.team, [self.first, self.second], **(policy or {})
             )
@@ -68,6 +79,12 @@ class Stage:
             )
             self.integration, self.key = await factories.make_integration(tx, self.service)
         return self
+
+    async def _make_user(self, tx: Tx, name: str, **changes: Any) -> User:
+        address = self.address(name)
+        return await factories.make_user(
+            tx, team=self.team, name=name, address=address, bundle=self.bundle, **changes
+        )
 
     # --- what senders do
 

@@ -1,0 +1,222 @@
+"""The real thing under a clock of ours: PostgreSQL, Valkey, and the handlers of the worker."""
+
+from asyncio import CancelledError
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from arq import ArqRedis
+from arq.constants import default_queue_name, job_key_prefix
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests import factories
+from tests.chaos import promises
+from tests.chaos.climb_model import Policy
+from tests.conftest import EMPTY
+from tests.fakes import NOON, FrozenClock
+from tests.stage import NOWHERE, Stage
+
+from incident_service.alerts.refire import held_alerts
+from incident_service.catalog.models import Service
+from incident_service.core.db import Transactions, Tx, make_engine, make_sessions
+from incident_service.core.queue import ArqQueue, Later, deserialize, make_redis, unix_ms
+from incident_service.escalation.jobs import overdue_timers, restore_jobs
+from incident_service.notifications.channels.contract import ChannelSender
+from incident_service.notifications.delivery import Courier
+from incident_service.policies.actions import delete_policy, update_policy
+from incident_service.policies.schemas import EscalationPolicyUpdate
+from incident_service.response.actions import restart_on_policy
+from incident_service.teams.models import Channel
+from incident_service.worker import handlers
+
+# What there is to know of each incident, in the order in which they were opened.
+STANDING = """
+    SELECT i.id, i.labels ->> 'alertname' AS name, i.status, i.current_repeat, i.current_level,
+           i.exhausted_at IS NOT NULL AS is_exhausted,
+           (SELECT jsonb_build_array(j.kind, j.scheduled_for) FROM escalation_jobs j
+            WHERE j.incident_id = i.id AND NOT j.completed AND j.cancelled_at IS NULL) AS timer,
+           ARRAY(SELECT u.name FROM notifications n JOIN users u ON u.id = n.user_id
+                 WHERE n.incident_id = i.id ORDER BY n.id) AS told
+    FROM incidents i ORDER BY i.number
+"""
+
+
+@dataclass
+class World:
+    """One service, and everything that happens to it."""
+
+    transactions: Transactions
+    redis: ArqRedis
+    queue: ArqQueue
+    clock: FrozenClock
+    stage: Stage
+    courier: Courier
+
+    # --- the queue
+
+    async def due_jobs(self) -> list[str]:
+        """The keys of the jobs that a worker would take now, in the order of their times."""
+        keys = await self.redis.zrangebyscore(
+            default_queue_name, "-inf", unix_ms(self.clock()), withscores=False
+        )
+        return [key.decode() for key in keys]
+
+    async def run_job(self, key: str, *, keep: bool = False) -> None:
+        """Do a job as arq does: by its handler, then out of the queue, or later again."""
+        content = await self.redis.get(job_key_prefix + key)
+        if content is None:
+            return
+        job = deserialize(content)
+        handler = handlers(self.transactions, self.courier)[job["f"]]
+        try:
+            await handler(*job["a"])
+        except Later as early:
+            await self.redis.zadd(default_queue_name, {key: unix_ms(early.at)})
+            return
+        except CancelledError:
+            return  # the worker has died, and the job with it
+        if not keep:
+            await self.drop_job(key)
+
+    async def drop_job(self, key: str) -> None:
+        await self.redis.zrem(default_queue_name, key)
+        await self.redis.delete(job_key_prefix + key)
+
+    async def flush(self) -> None:
+        await self.redis.flushdb()
+
+    async def all_jobs(self) -> list[str]:
+        return sorted(key.decode() for key in await self.redis.zrange(default_queue_name, 0, -1))
+
+    # --- the worker's sweeps
+
+    async def run_timers(self) -> None:
+        await overdue_timers(self.transactions).sweep()
+
+    async def release_held(self) -> None:
+        await held_alerts(self.transactions).sweep()
+
+    async def restore_jobs(self) -> None:
+        await restore_jobs(self.transactions, self.queue)
+
+    async def deliver_overdue(self) -> None:
+        await self.courier.sweep()
+
+    async def come_to_rest(self) -> list[str]:
+        """Let a worker do all that is due, and time pass; return what it left undone."""
+        for _ in range(20):
+            self.clock.advance(seconds=31)
+            await self.run_timers()
+            await self.release_held()
+            await self.deliver_overdue()
+            undone = await self.look(promises.unfinished, self.clock() - timedelta(seconds=1))
+            if not undone:
+                break
+        return undone
+
+    # --- what can be seen
+
+    async def look(self, find: Callable[..., Awaitable[list[str]]], *arguments: Any) -> list[str]:
+        async with self.transactions.sessions() as session:
+            return await find(session, *arguments)
+
+    async def standing(self) -> list[Any]:
+        async with self.transactions.sessions() as session:
+            return list((await session.execute(text(STANDING))).all())
+
+    async def timers_of(self, keys: Sequence[str]) -> set[UUID]:
+        """The incidents whose pending timer is due and has its job among `keys`."""
+        async with self.transactions.sessions() as session:
+            found = await session.scalars(
+                text("""
+                    SELECT incident_id FROM escalation_jobs
+                    WHERE NOT completed AND cancelled_at IS NULL AND scheduled_for <= :now
+                      AND arq_job_id = ANY(:keys)
+                """),
+                {"now": self.clock(), "keys": list(keys)},
+            )
+            return set(found)
+
+    # --- what operators do
+
+    async def edit_policy(self, policy: Policy, *, apply_to_open: bool = False) -> None:
+        async with self.transactions.open() as tx:
+            wanted = EscalationPolicyUpdate.model_validate(self._as_update(policy))
+            principal = self.stage.principal
+            await update_policy(tx, self.stage.policy.id, wanted, by=principal)
+            if apply_to_open:
+                await restart_on_policy(tx, self.stage.policy.id, principal)
+
+    async def make_policy(self, policy: Policy) -> None:
+        async with self.transactions.open() as tx:
+            self.stage.policy = await factories.make_policy(tx, self.stage.team)
+            await self._follow(tx, self.stage.policy.id)
+        await self.edit_policy(policy)
+
+    async def delete_policy(self) -> None:
+        async with self.transactions.open() as tx:
+            await self._follow(tx, None)
+            await delete_policy(tx, self.stage.policy.id, by=self.stage.principal)
+
+    async def _follow(self, tx: Tx, policy_id: UUID | None) -> None:
+        service = await tx.session.get_one(Service, self.stage.service.id)
+        service.escalation_policy_id = policy_id
+        await tx.flush()
+
+    def _as_update(self, policy: Policy) -> dict[str, Any]:
+        stage = self.stage
+        people = {person.name: person.id for person in (stage.first, stage.second, stage.manager)}
+        return {
+            "repeat_count": policy.repeat_count,
+            "ack_timeout_minutes": policy.ack_timeout_minutes,
+            "levels": [
+                {"target_type": "user", "target_id": people[name], "timeout_minutes": minutes}
+                for name, minutes in policy.levels
+            ],
+        }
+
+
+@dataclass
+class Ground:
+    """Where worlds are made, one after the other: each begins with nothing."""
+
+    engine: AsyncEngine
+    redis: ArqRedis
+
+    async def make_world(
+        self,
+        channel: ChannelSender,
+        *,
+        now: datetime = NOON,
+        address: Callable[[str], str] = NOWHERE.format,
+        bundle: bool = True,
+    ) -> World:
+        """Make a world whose people are reached through `channel`, each by `address(name)`."""
+        await self.clean()
+        clock, queue = FrozenClock(now), ArqQueue(self.redis)
+        transactions = Transactions(make_sessions(self.engine), queue, clock)
+        stage = Stage(transactions, clock, address=address, bundle=bundle)
+        await stage.set_up(service={"grouping": "group"})
+        channels = {Channel.WEBHOOK: channel}
+        courier = Courier(transactions, channels, "http://incidents.example", jitter=lambda: 0.0)
+        return World(transactions, self.redis, queue, clock, stage, courier)
+
+    async def clean(self) -> None:
+        await self.redis.flushdb()
+        async with self.engine.begin() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            await driver.execute(EMPTY)
+
+
+@asynccontextmanager
+async def open_ground(database_url: str, redis_url: str) -> AsyncIterator[Ground]:
+    ground = Ground(make_engine(database_url, pool_size=5), make_redis(redis_url))
+    try:
+        yield ground
+        await ground.clean()
+    finally:
+        await ground.redis.aclose(close_connection_pool=True)
+        await ground.engine.dispose()
