@@ -183,6 +183,24 @@ async def test_joining_an_acknowledged_incident_tells_the_assignee_once_in_five_
     assert await grouped.told(incident) == ["First", "Second", "Second"]
 
 
+async def test_who_acknowledges_after_a_timeout_is_told_like_the_one_before(transactions, clock):
+    stage = await Stage(transactions, clock).set_up(
+        service={"grouping": "labels", "grouping_labels": ["severity"]},
+        policy={"ack_timeout_minutes": 10},
+    )
+    await stage.fire("Disk")
+    await stage.do("acknowledge", await stage.incident(), by=stage.first)
+    await stage.wait(9)
+    await stage.fire("Memory")
+    await stage.wait(1)
+    await stage.do("acknowledge", await stage.incident(), by=stage.second)
+
+    await stage.fire("Network")
+
+    assert await stage.told(await stage.incident()) == ["First", "First", "First", "Second"]
+
+
+
 async def test_a_higher_priority_than_at_the_acknowledge_pages_again(grouped):
     await grouped.fire("Disk", severity="warning")
     await grouped.do("acknowledge", await grouped.incident(), by=grouped.second)

@@ -37,15 +37,19 @@ BEGINNINGS = {
 
 @dataclass
 class Doom:
-    """What kills the process: at `point` of `work`, once that has begun."""
+    """What kills the process: at `point` of `work`, once that has begun, at the `times`-th pass."""
 
     work: str
     point: str
+    times: int = 1
     is_armed: bool = False
 
     def passes(self, point: str) -> None:
         """Say that the process comes by a point."""
-        if self.is_armed and point == self.point:
+        if not self.is_armed or point != self.point:
+            return
+        self.times -= 1
+        if self.times == 0:
             os.write(1, f"dies {point}\n".encode())
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -30,12 +30,16 @@ from incident_service.worker import Worker
 
 @dataclass(frozen=True)
 class Fate:
-    """What a victim is, what time it is for it, and at which point of which work it dies."""
+    """What a victim is, what time it is for it, and at which point of which work it dies.
+
+    It dies when it comes by the point for the `times`-th time.
+    """
 
     role: str
     work: str
     point: str
     now: str
+    times: int = 1
     has_redis: bool = True
 
     def as_line(self) -> bytes:
@@ -62,7 +66,7 @@ async def live(fate: Fate, app: FastAPI) -> None:
     settings: Settings = app.state.settings
     if not fate.has_redis:
         settings.redis_url = "redis://127.0.0.1:1"
-    doom = Doom(fate.work, fate.point)
+    doom = Doom(fate.work, fate.point, fate.times)
     async with open_runtime(settings, StillClock(datetime.fromisoformat(fate.now))) as runtime:
         doom.watch(runtime.engine)
         queue = MortalQueue(runtime.queue, doom)

@@ -1,20 +1,23 @@
 """The real thing under a clock of ours: PostgreSQL, Valkey, and the handlers of the worker."""
 
+import json
 from asyncio import CancelledError
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from arq import ArqRedis
 from arq.constants import default_queue_name, job_key_prefix
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests import factories
 from tests.chaos import promises
 from tests.chaos.climb_model import Policy
+from tests.chaos.promises import Connection
 from tests.conftest import EMPTY
 from tests.fakes import NOON, FrozenClock
 from tests.stage import NOWHERE, Stage
@@ -28,7 +31,8 @@ from incident_service.notifications.channels.contract import ChannelSender
 from incident_service.notifications.delivery import Courier
 from incident_service.policies.actions import delete_policy, update_policy
 from incident_service.policies.schemas import EscalationPolicyUpdate
-from incident_service.response.actions import restart_on_policy
+from incident_service.response import actions
+from incident_service.response.actions import Order, restart_on_policy
 from incident_service.teams.models import Channel
 from incident_service.worker import handlers
 
@@ -43,12 +47,22 @@ STANDING = """
     FROM incidents i ORDER BY i.number
 """
 
+EPISODES = """
+    SELECT split_part(title, ' ', 1) AS name, starts_at, status, refire_at
+    FROM alerts ORDER BY starts_at
+"""
+DUE_TIMERS = """
+    SELECT incident_id FROM escalation_jobs
+    WHERE NOT completed AND cancelled_at IS NULL AND scheduled_for <= $1 AND arq_job_id = ANY($2)
+"""
+
 
 @dataclass
 class World:
     """One service, and everything that happens to it."""
 
     transactions: Transactions
+    reader: Connection
     redis: ArqRedis
     queue: ArqQueue
     clock: FrozenClock
@@ -120,25 +134,26 @@ class World:
     # --- what can be seen
 
     async def look(self, find: Callable[..., Awaitable[list[str]]], *arguments: Any) -> list[str]:
-        async with self.transactions.sessions() as session:
-            return await find(session, *arguments)
+        """Ask one of the questions of `promises`."""
+        return await find(self.reader, *arguments)
 
     async def standing(self) -> list[Any]:
-        async with self.transactions.sessions() as session:
-            return list((await session.execute(text(STANDING))).all())
+        return await self.reader.fetch(STANDING)
+
+    async def episodes(self) -> list[Any]:
+        return await self.reader.fetch(EPISODES)
 
     async def timers_of(self, keys: Sequence[str]) -> set[UUID]:
         """The incidents whose pending timer is due and has its job among `keys`."""
-        async with self.transactions.sessions() as session:
-            found = await session.scalars(
-                text("""
-                    SELECT incident_id FROM escalation_jobs
-                    WHERE NOT completed AND cancelled_at IS NULL AND scheduled_for <= :now
-                      AND arq_job_id = ANY(:keys)
-                """),
-                {"now": self.clock(), "keys": list(keys)},
-            )
-            return set(found)
+        rows = await self.reader.fetch(DUE_TIMERS, self.clock(), list(keys))
+        return {row["incident_id"] for row in rows}
+
+    # --- what responders do
+
+    async def do(self, verb: str, incident_id: UUID, **arguments: Any) -> None:
+        order = Order(incident_id, self.stage.principal, self.stage.first.id)
+        action = partial(getattr(actions, verb), order=order, **arguments)
+        await self.transactions.run(action)
 
     # --- what operators do
 
@@ -184,6 +199,7 @@ class Ground:
     """Where worlds are made, one after the other: each begins with nothing."""
 
     engine: AsyncEngine
+    reader: asyncpg.Connection
     redis: ArqRedis
 
     async def make_world(
@@ -202,21 +218,30 @@ class Ground:
         await stage.set_up(service={"grouping": "group"})
         channels = {Channel.WEBHOOK: channel}
         courier = Courier(transactions, channels, "http://incidents.example", jitter=lambda: 0.0)
-        return World(transactions, self.redis, queue, clock, stage, courier)
+        return World(transactions, self.reader, self.redis, queue, clock, stage, courier)
 
     async def clean(self) -> None:
         await self.redis.flushdb()
-        async with self.engine.begin() as connection:
-            driver: Any = (await connection.get_raw_connection()).driver_connection
-            await driver.execute(EMPTY)
+        await self.reader.execute(EMPTY)
 
 
 @asynccontextmanager
 async def open_ground(database_url: str, redis_url: str) -> AsyncIterator[Ground]:
-    ground = Ground(make_engine(database_url, pool_size=5), make_redis(redis_url))
+    """Connect; nothing is left behind in the end."""
+    engine, redis = make_engine(database_url, pool_size=5), make_redis(redis_url)
+    reader = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    await set_json_codec(reader)
+    ground = Ground(engine, reader, redis)
     try:
         yield ground
         await ground.clean()
     finally:
-        await ground.redis.aclose(close_connection_pool=True)
-        await ground.engine.dispose()
+        await reader.close()
+        await redis.aclose(close_connection_pool=True)
+        await engine.dispose()
+
+
+async def set_json_codec(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
+    )

@@ -129,6 +129,7 @@ async def take_back(tx: Tx, due: Sequence[Due]) -> None:
         incident.assigned_user_id = None
         incident.acknowledged_at = None
         incident.acknowledged_priority = None
+        incident.assignee_told_at = None
         timeline.record(tx, incident, EventKind.ACKNOWLEDGE_TIMED_OUT)
     await resume(tx, [incident for incident, _ in due])
 
