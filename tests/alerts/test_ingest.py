@@ -200,7 +200,6 @@ async def test_who_acknowledges_after_a_timeout_is_told_like_the_one_before(tran
     assert await stage.told(await stage.incident()) == ["First", "First", "First", "Second"]
 
 
-
 async def test_a_higher_priority_than_at_the_acknowledge_pages_again(grouped):
     await grouped.fire("Disk", severity="warning")
     await grouped.do("acknowledge", await grouped.incident(), by=grouped.second)
