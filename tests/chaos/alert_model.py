@@ -23,6 +23,7 @@ class Message:
     name: str
     starts_at: datetime
     ends_at: datetime | None = None
+    is_urgent: bool = True
 
 
 @dataclass(eq=False)
@@ -31,6 +32,7 @@ class Episode:
 
     key: str
     starts_at: datetime
+    is_urgent: bool
     is_firing: bool = True
     fired: bool = True
     resolved_at: datetime | None = None
@@ -68,7 +70,9 @@ class Model:
             same.refire_at = same.refire_at or same.resolved_at + HOLD
         elif not same:
             older = self._firing(message.name)
-            episode = known[message.starts_at] = Episode(self.keys[message.name], message.starts_at)
+            key = self.keys[message.name]
+            episode = Episode(key, message.starts_at, message.is_urgent)
+            known[message.starts_at] = episode
             if is_old:
                 episode.is_firing, episode.resolved_at = False, now
                 episode.incident = known[newest].incident
@@ -105,6 +109,7 @@ class Model:
         self._known(message.name)[message.starts_at] = Episode(
             self.keys[message.name],
             message.starts_at,
+            message.is_urgent,
             is_firing=False,
             fired=False,
             resolved_at=now,
@@ -120,14 +125,15 @@ class Model:
 
     def _arrive(self, newcomers: list[Episode], now: datetime, *, goes_on: bool = False) -> None:
         """Let episodes of one key meet the newest incident of that key."""
+        is_urgent = any(episode.is_urgent for episode in newcomers)
         of_key = self.incidents.setdefault(newcomers[0].key, [])
         incident = of_key[-1] if of_key else None
         if incident is None or self._opens(incident, now, goes_on=goes_on):
-            incident = Incident(partial(getattr, self, "policy"))
+            incident = Incident(partial(getattr, self, "policy"), is_urgent, not is_urgent)
             of_key.append(incident)
             incident.start(now)
         else:
-            self._meet(incident, now)
+            self._meet(incident, now, is_urgent=is_urgent)
         for episode in newcomers:
             episode.incident = incident
 
@@ -138,19 +144,31 @@ class Model:
         closed = incident.status is Status.CLOSED
         return goes_on or closed or ended_at is None or now - ended_at > REOPEN_WINDOW
 
-    def _meet(self, incident: Incident, now: datetime) -> None:
+    def _meet(self, incident: Incident, now: datetime, *, is_urgent: bool) -> None:
+        is_raised = is_urgent and not incident.is_urgent
+        is_woken = is_raised and incident.is_quiet
+        incident.is_urgent |= is_urgent
+        incident.is_quiet &= not is_woken
         if incident.status is Status.RESOLVED:
             incident.reopen(now)
         elif incident.status is Status.ACKNOWLEDGED:
-            assert incident.acknowledged_at is not None
-            if now - incident.acknowledged_at > FRESH:
-                incident.restart(now)
-            elif incident.assignee_told_at is None or now - incident.assignee_told_at >= BELIEVED:
-                incident.tell_assignee(now, self.assignee)
-        elif incident.is_exhausted and not (
-            incident.snoozed_until and incident.snoozed_until > now
-        ):
-            incident.restart(now)
+            self._meet_acknowledged(incident, now, is_urgent=is_urgent)
+        elif incident.snoozed_until and incident.snoozed_until > now:
+            if is_raised:
+                incident.snoozed_until = None
+                incident.resume(now)
+        elif incident.is_exhausted:
+            incident.start_over(now)
+        elif is_woken:
+            incident.start(now)
+
+    def _meet_acknowledged(self, incident: Incident, now: datetime, *, is_urgent: bool) -> None:
+        assert incident.acknowledged_at is not None
+        told_at = incident.assignee_told_at
+        if (is_urgent and not incident.was_urgent) or now - incident.acknowledged_at > FRESH:
+            incident.start_over(now)
+        elif told_at is None or now - told_at >= BELIEVED:
+            incident.tell_assignee(now, self.assignee)
 
     # --- what people and time do
 
@@ -168,7 +186,7 @@ class Model:
         self.policy = policy
         if apply_to_open:
             for incident in self.all_incidents():
-                follows = incident.plan.serial == policy.serial
+                follows = incident.plan.serial == policy.serial and not incident.is_quiet
                 if follows and incident.status is Status.OPEN and incident.snoozed_until is None:
                     incident.start(now)
 

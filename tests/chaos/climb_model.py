@@ -1,6 +1,7 @@
 """What an incident's climb must be, in plain Python: the rules of the design, no database.
 
-Everybody can always be reached here, and every alert is critical.
+Everybody can always be reached here. An incident is either critical or for information only, and
+then quiet, until something urgent joins or somebody has it climb.
 """
 
 from collections.abc import Callable
@@ -48,6 +49,8 @@ class Incident:
     """One incident as it must be. `policy` says what its policy is at this moment."""
 
     policy: Callable[[], Policy]
+    is_urgent: bool
+    is_quiet: bool
     status: Status = Status.OPEN
     plan: Policy = NO_POLICY
     at: Position = (1, 0)
@@ -57,6 +60,7 @@ class Incident:
     told_in_epoch: bool = False
     told_at: datetime | None = None
     acknowledged_at: datetime | None = None
+    was_urgent: bool = False
     assignee_told_at: datetime | None = None
     snoozed_until: datetime | None = None
     resolved_at: datetime | None = None
@@ -74,6 +78,8 @@ class Incident:
     def start(self, now: datetime) -> None:
         """Begin at level 1 with a fresh copy of the policy."""
         self.stop(now)
+        if self.is_quiet:
+            return
         self.plan = self.policy()
         self.at = (1, 0)
         self._begin_epoch()
@@ -85,11 +91,14 @@ class Incident:
             self.start(now)
             return
         self.stop(now)
-        self._begin_epoch()
-        self._step(self.at, now)
+        if not self.is_quiet:
+            self._begin_epoch()
+            self._step(self.at, now)
 
     def go_on(self, now: datetime) -> None:
         """Wait for the rest of the time that a step had when it was stopped."""
+        if self.is_quiet:
+            return
         if self.stopped is None or self.stopped.kind != "step":
             self.start(now)
             return
@@ -112,7 +121,8 @@ class Incident:
                 self._step(timer.at, now)
             case "reminder":
                 last = self.plan.levels[-1][0]
-                self._tell(now, MANAGER, *([] if last == MANAGER else [last]))
+                if self.is_urgent:
+                    self._tell(now, MANAGER, *([] if last == MANAGER else [last]))
                 self.timer = Timer("reminder", now + REMINDER)
             case "recheck":
                 self._look_again(now)
@@ -146,7 +156,8 @@ class Incident:
         if self.plan.levels:
             self.start(now)
             return
-        if not self.told_in_epoch or (self.told_at and self.told_at + REMINDER <= now):
+        is_due_again = self.told_at is None or self.told_at + REMINDER <= now
+        if not self.told_in_epoch or (self.is_urgent and is_due_again):
             self._tell(now, MANAGER)
         self.timer = Timer("recheck", now + RECHECK)
 
@@ -172,9 +183,10 @@ class Incident:
             return
         self.status = Status.ACKNOWLEDGED
         self.acknowledged_at = now
+        self.was_urgent = self.is_urgent
         self.snoozed_until = None
         self.stop(now)
-        if self.plan.ack_timeout_minutes:
+        if self.plan.ack_timeout_minutes and not self.is_quiet:
             self.timer = Timer("ack_timeout", now + self.plan.ack_timeout_minutes * MINUTE)
 
     def unacknowledge(self, now: datetime) -> None:
@@ -221,6 +233,7 @@ class Incident:
             raise Refused
         self._forget_acknowledge()
         self.snoozed_until = None
+        self.is_quiet = False
         if not self.at[1]:
             self.start(now)
             return
@@ -230,6 +243,11 @@ class Incident:
 
     def restart(self, now: datetime) -> None:
         self._must_be(Status.OPEN, Status.ACKNOWLEDGED)
+        self.is_quiet = False
+        self.start_over(now)
+
+    def start_over(self, now: datetime) -> None:
+        """Begin again because of what joined: what is quiet stays so."""
         self._forget_acknowledge()
         self.snoozed_until = None
         self.start(now)
