@@ -64,6 +64,14 @@ class WebhookReceiver:
         await until(lambda: len(self.to(to)) >= count, within_s, f"{count} pages to {to}")
         return self.to(to)
 
+    async def expect_titles(self, titles: list[str], *, to: str, within_s: float = 15) -> None:
+        """Wait until incidents of all these titles came to a path."""
+
+        def missing() -> set[str]:
+            return set(titles) - {title for item in self.to(to) for title in item.titles}
+
+        await until(lambda: not missing(), within_s, f"pages to {to} about all {len(titles)}")
+
 
 async def until(is_so: Callable[[], bool], within_s: float, what: str) -> None:
     """Wait for a condition, looking often; fail with words when it does not come."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from tests import factories
 from tests.fakes import FrozenClock
 
@@ -19,7 +19,7 @@ from incident_service.core.ids import new_id
 from incident_service.escalation.jobs import overdue_timers
 from incident_service.escalation.models import EscalationJob
 from incident_service.incidents.models import Incident, IncidentEvent
-from incident_service.notifications.models import Notification
+from incident_service.notifications.models import Notification, NotificationStatus
 from incident_service.policies.models import EscalationPolicy
 from incident_service.response import actions
 from incident_service.response.actions import Done, Order
@@ -137,6 +137,15 @@ class Stage:
         action = getattr(actions, verb)
         done: Done = await self.transactions.run(lambda tx: action(tx, order, **arguments))
         return done
+
+    async def mark_sent(self) -> None:
+        """Let every page reach its people."""
+        async with self.transactions.open() as tx:
+            await tx.session.execute(
+                update(Notification)
+                .where(Notification.status == NotificationStatus.PENDING)
+                .values(status=NotificationStatus.SENT)
+            )
 
     # --- what time does
 

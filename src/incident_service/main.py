@@ -21,6 +21,10 @@ from incident_service.escalation.queries import oldest_overdue
 from incident_service.incidents import api as incidents
 from incident_service.incidents.queries import count_active_on_policy
 from incident_service.notifications import api as notifications
+from incident_service.notifications.queries import (
+    say_what_waits_for_address,
+    say_what_waits_for_user,
+)
 from incident_service.observability import health
 from incident_service.policies import api as policies
 from incident_service.policies.hooks import PolicyHooks
@@ -64,7 +68,8 @@ def create_app(
     app.state.settings = settings
     app.state.transactions = transactions
     app.state.degradations = degradations
-    app.state.user_in_use = (say_who_names_user,)
+    app.state.user_in_use = (say_who_names_user, say_what_waits_for_user)
+    app.state.contact_method_in_use = (say_what_waits_for_address,)
     app.state.policy_hooks = PolicyHooks(count_active_on_policy, restart_on_policy)
     router = APIRouter(prefix="/v1")
     conflicts: dict[str, str] = {}

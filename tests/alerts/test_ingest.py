@@ -94,6 +94,7 @@ async def test_after_the_reopen_window_a_linked_incident_opens(stage):
 
 async def test_an_unanswered_incident_reopens_and_goes_on_with_its_remaining_time(stage):
     await stage.fire("Disk")
+    await stage.mark_sent()
     await stage.wait(2)
     await stage.clear("Disk")
     await stage.wait(10)
@@ -105,6 +106,51 @@ async def test_an_unanswered_incident_reopens_and_goes_on_with_its_remaining_tim
     assert incident.escalation_epoch == 1
     assert await stage.told(incident) == ["First"]
     assert (await stage.pending(incident)).scheduled_for == stage.clock() + 3 * MINUTE
+
+
+async def test_an_unanswered_incident_whose_page_was_never_sent_pages_its_level_again(stage):
+    await stage.fire("Disk")
+    await stage.wait(2)
+    await stage.clear("Disk")
+
+    await stage.refire("Disk")
+
+    incident = await stage.incident()
+    assert [row.status.value for row in await stage.notifications(incident)] == [
+        "cancelled",
+        "pending",
+    ]
+    assert await stage.told(incident) == ["First", "First"]
+    assert (await stage.pending(incident)).scheduled_for == stage.clock() + 5 * MINUTE
+
+
+async def test_an_alert_joins_the_active_incident_of_its_key_though_a_newer_one_is_over(
+    transactions, clock
+):
+    stage = await Stage(transactions, clock).set_up(service={"reopen_window_minutes": 0})
+    await stage.fire("Disk")
+    await stage.clear("Disk")
+    stage.clock.advance(minutes=1)
+    await stage.refire("Disk")
+    await stage.clear("Disk")
+    older, _ = await stage.incidents()
+    await stage.do("reopen", older, by=stage.first)
+    stage.clock.advance(minutes=1)
+
+    outcomes = await stage.refire("Disk")
+
+    older, newer = await stage.incidents()
+    assert outcomes == ["joined"]
+    assert statuses([older, newer]) == ["OPEN", "RESOLVED"]
+
+
+async def test_a_resolve_that_ends_before_it_began_ends_its_episode_all_the_same(stage):
+    await stage.fire("Disk")
+
+    outcomes = await stage.clear("Disk", ends_at=stage.clock() - 5 * MINUTE)
+
+    assert outcomes == ["resolved"]
+    assert statuses(await stage.incidents()) == ["RESOLVED"]
 
 
 async def test_an_answered_incident_reopens_at_level_one(stage):

@@ -124,10 +124,11 @@ class Model:
     # --- what follows for incidents
 
     def _arrive(self, newcomers: list[Episode], now: datetime, *, goes_on: bool = False) -> None:
-        """Let episodes of one key meet the newest incident of that key."""
+        """Let episodes of one key meet its active incident, or else the newest."""
         is_urgent = any(episode.is_urgent for episode in newcomers)
         of_key = self.incidents.setdefault(newcomers[0].key, [])
-        incident = of_key[-1] if of_key else None
+        newest = of_key[-1] if of_key else None
+        incident = next((item for item in of_key if item.is_active), newest)
         if incident is None or self._opens(incident, now, goes_on=goes_on):
             incident = Incident(partial(getattr, self, "policy"), is_urgent, not is_urgent)
             of_key.append(incident)

@@ -68,6 +68,8 @@ class Incident:
     # The timer that was stopped last, with what was left of its time.
     stopped: Timer | None = None
     left: timedelta = timedelta(0)
+    # Seen, not foretold: all pages of the last level were taken back before they were sent.
+    is_untold: bool = False
 
     @property
     def is_active(self) -> bool:
@@ -98,6 +100,9 @@ class Incident:
     def go_on(self, now: datetime) -> None:
         """Wait for the rest of the time that a step had when it was stopped."""
         if self.is_quiet:
+            return
+        if self.is_untold:
+            self.resume(now)
             return
         if self.stopped is None or self.stopped.kind != "step":
             self.start(now)

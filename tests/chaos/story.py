@@ -156,6 +156,8 @@ class Story(RuleBasedStateMachine):
             found = [row for row in rows if row["name"] == key]
             assert [summary(row) for row in found] == [as_expected(item) for item in expected]
             self.ids |= {item: row["id"] for item, row in zip(expected, found, strict=True)}
+            for item, row in zip(expected, found, strict=True):
+                item.is_untold = bool(row["is_untold"])
         self.jobs = self.run(self.world.all_jobs())
 
     def nobody_was_told_in_vain(self) -> None:

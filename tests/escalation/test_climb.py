@@ -1,6 +1,7 @@
 """The climb on real rows: who is told when, until somebody answers."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -255,3 +256,13 @@ async def test_fifty_incidents_climb_as_one_set(stage):
     for incident in await stage.incidents():
         assert await stage.told(incident) == ["First", "Second"]
     assert await stage.violations() == []
+
+
+async def test_what_nobody_is_reminded_of_is_looked_at_once_a_day(stage):
+    await stage.fire("Disk", severity="warning")
+    await stage.wait(10)
+
+    reminder = await stage.pending(await stage.incident())
+
+    assert reminder.kind is TimerKind.REMINDER
+    assert reminder.scheduled_for == stage.clock() + timedelta(hours=24)

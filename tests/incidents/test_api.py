@@ -165,3 +165,18 @@ async def test_what_belongs_to_an_unknown_incident_is_not_found(api, what):
     answer = await api.get(f"{URL}/{new_id()}{what}")
 
     assert (answer.status_code, answer.json()["code"]) == (404, "incident_not_found")
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"created_from": "9999-12-31T23:59:59-12:00"},
+        {"created_before": "0001-01-01T00:00:00+14:00"},
+        {"fingerprint": "\x00"},
+    ],
+)
+async def test_a_filter_that_nothing_can_match_is_refused_in_words(api, wanted):
+    answer = await api.get(URL, params=wanted)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"]

@@ -96,3 +96,19 @@ async def test_another_teams_incident_is_not_found(
     )
 
     assert answer.status_code == 404
+
+
+async def test_an_address_that_a_page_is_on_its_way_to_cannot_be_deleted(api, transactions):
+    scene = await set_scene(transactions)
+    await page_about(transactions, scene)
+
+    answers = [
+        await api.delete(f"/v1/users/{scene.user.id}/contact-methods/{scene.method.id}"),
+        await api.delete(f"/v1/users/{scene.user.id}"),
+    ]
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
+        (409, "still_referenced"),
+        (409, "still_referenced"),
+    ]
+    assert "still to be sent there: 1." in answers[0].json()["detail"]

@@ -30,7 +30,7 @@ from incident_service.notifications.claim import LEASE
 from incident_service.notifications.delivery import PAGES_A_CALL, Courier
 from incident_service.notifications.jobs import deliver
 from incident_service.notifications.models import NotificationStatus, PageStatus
-from incident_service.teams.models import Channel
+from incident_service.teams.models import Channel, User
 
 SECOND = timedelta(seconds=1)
 SENT, CANCELLED = NotificationStatus.SENT, NotificationStatus.CANCELLED
@@ -354,3 +354,16 @@ async def test_a_delivery_that_breaks_off_ends_no_sweep(
 
     assert (await courier.sweep()).done == 1
     assert (await courier.sweep()).done == 0
+
+
+async def test_nothing_more_is_sent_to_a_person_who_is_inactive_now(transactions):
+    scene = await set_scene(transactions)
+    await page_about(transactions, scene)
+    async with transactions.open() as tx:
+        (await tx.session.get_one(User, scene.user.id)).is_active = False
+    channel = ScriptedChannel()
+
+    await make_courier(transactions, channel).deliver(scene.method.id)
+
+    assert channel.pages == []
+    assert await statuses(transactions) == [NotificationStatus.FAILED]

@@ -41,19 +41,15 @@ async def postgres_address(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     """An empty database whose owner may do nothing else."""
     name = "incident_service"
     await execute(postgres.url, f"CREATE ROLE {name} LOGIN", f"CREATE DATABASE {name} OWNER {name}")
-    with reachable_by_address(socket_of(postgres)) as address:
+    with reachable_by_address(postgres.socket) as address:
         yield address
     await execute(postgres.url, f"DROP DATABASE {name} WITH (FORCE)", f"DROP ROLE {name}")
 
 
 @pytest.fixture(scope="module")
 def valkey_address(valkey: EmbeddedValkey) -> Iterator[str]:
-    with reachable_by_address(socket_of(valkey)) as address:
+    with reachable_by_address(valkey.socket) as address:
         yield address
-
-
-def socket_of(server: EmbeddedPostgres | EmbeddedValkey) -> Path:
-    return server._socket
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The verbs over HTTP."""
 
+import pytest
 from tests import factories
 
 from incident_service.core.ids import new_id
@@ -108,3 +109,17 @@ async def test_incidents_can_be_narrowed_by_status(api, stage):
     answer = (await api.get("/v1/incidents", params={"status": ["OPEN", "ACKNOWLEDGED"]})).json()
 
     assert [item["title"] for item in answer["items"]] == ["Memory is on fire"]
+
+
+@pytest.mark.parametrize(
+    "until", ["9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00Z"]
+)
+async def test_a_snooze_until_the_end_of_time_is_refused_in_words(api, stage, until):
+    await stage.fire("Disk")
+
+    answer = await api.post(
+        f"/v1/incidents/{(await stage.incident()).id}/snooze", json={"until": until}
+    )
+
+    assert answer.status_code == 422
+    assert "between the years" in answer.json()["errors"][0]["message"]

@@ -148,11 +148,13 @@ def decide_resolved(
 ) -> End | EndAgain | StoreEnd:
     """Decide what a resolved alert says.
 
-    It ends the firing episode if that started no later than the resolve's end: some senders
-    rewrite `startsAt` when they resolve.
+    It ends the firing episode that it names, whatever end it gives. It also ends another that
+    started no later than its end: some senders rewrite `startsAt` when they resolve.
     """
     ended = ends_at or now
     same = history.same_start
+    if same is not None and same.is_firing:
+        return End(same, ended)
     if history.firing is not None and history.firing.began_at <= ended:
         unseen = same is None and starts_at is not None
         between = unseen and starts_at is not None and history.firing.starts_at < starts_at < ended

@@ -221,6 +221,7 @@ def make_engine(url: str, *, pool_size: int = 10, max_overflow: int = 0) -> Asyn
         max_overflow=max_overflow,
         pool_timeout=4,
         pool_pre_ping=True,
+        hide_parameters=True,  # they hold addresses, and errors are logged
         connect_args={"server_settings": SERVER_SETTINGS, "timeout": 4, "command_timeout": 15},
     )
 

@@ -1,8 +1,21 @@
-"""The kinds of text that requests carry."""
+"""The kinds of text and of instants that requests carry."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    model_validator,
+)
+
+# Python's years end where those of other time zones go on, and PostgreSQL turns the very last
+# instants of year 9999 into infinity.
+FIRST_YEAR = 2000
+LAST_YEAR = 9998
 
 
 def _storable(text: str) -> str:
@@ -12,6 +25,14 @@ def _storable(text: str) -> str:
     return text
 
 
+def _in_utc(instant: datetime) -> datetime:
+    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
+        raise ValueError(f"must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return instant.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Text = Annotated[str, AfterValidator(_storable)]
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),

@@ -72,19 +72,19 @@ class EmbeddedPostgres(SharedServer):
     def database_url(self, name: str) -> str:
         """Return the address of a database, which need not exist, for SQLAlchemy."""
         database = quote(name, safe="")
-        host = self._socket.parent
+        host = self.socket.parent
         return f"postgresql+asyncpg://postgres@/{database}?host={host}&port={PORT}"
 
     def _answers(self) -> bool:
         """Say whether a session can begin; "too many already" is said by a server that works."""
-        answer = ask(self._socket, _HELLO)
+        answer = ask(self.socket, _HELLO)
         return answer.startswith(b"R") or b"C53300\x00" in answer
 
     def _prepare(self) -> Launch:
         account = accounts.unprivileged()
         if account:
             _require_a_way(self.directory, account)
-        directories.make_private(self._socket.parent, account)
+        directories.make_private(self.socket.parent, account)
         programs = find_postgres(account, given=self._programs)
         if not (self._data / "PG_VERSION").exists():
             self._create_cluster(programs, account)
@@ -95,7 +95,7 @@ class EmbeddedPostgres(SharedServer):
     def _arguments(self) -> list[str]:
         settings = {
             "listen_addresses": "",
-            "unix_socket_directories": str(self._socket.parent),
+            "unix_socket_directories": str(self.socket.parent),
             "unix_socket_permissions": "0700",
             "port": str(PORT),
             **self._settings,
@@ -146,7 +146,7 @@ class EmbeddedPostgres(SharedServer):
         a zombie that nobody reaps. It still refuses to share the memory of a server that runs.
         """
         (self._data / "postmaster.pid").unlink(missing_ok=True)
-        self._socket.with_name(f"{self._socket.name}.lock").unlink(missing_ok=True)
+        self.socket.with_name(f"{self.socket.name}.lock").unlink(missing_ok=True)
 
 
 def _require_a_way(directory: Path, account: Account) -> None:

@@ -66,7 +66,7 @@ class SharedServer(ABC):
     def __init__(self, directory: Path, *, socket: str, pid_file: str, known_by: str) -> None:
         """Describe a server: its files, below `directory`, and a path in its command line."""
         self.directory = directory.expanduser().resolve()
-        self._socket = directories.socket_path(self.directory / socket)
+        self.socket = directories.socket_path(self.directory / socket)
         self._pid_file = self.directory / pid_file
         self._known_by = str(self.directory / known_by)
         self._log_file = self.directory / f"{self.name}.log"
@@ -146,7 +146,7 @@ class SharedServer(ABC):
             while not self._answers():
                 waited_s = time.monotonic() - began
                 if waited_s > ANSWERS_WITHIN_S:
-                    raise self._failure(f"does not answer at {self._socket}", log_start)
+                    raise self._failure(f"does not answer at {self.socket}", log_start)
                 if self._child is not None and self._child.poll() is not None:
                     if waited_s > REMAINS_WITHIN_S or not self._may_pass(log_start):
                         raise self._failure("ends at once", log_start)
@@ -182,7 +182,7 @@ class SharedServer(ABC):
 
     def _runs(self) -> bool:
         """Say whether there is a server, be it of another process or of another container."""
-        return self._running_pid() is not None or listens(self._socket)
+        return self._running_pid() is not None or listens(self.socket)
 
     def _running_pid(self) -> int | None:
         """Return the server's process id, whosever child it is; None when it does not run."""
@@ -203,7 +203,7 @@ class SharedServer(ABC):
             log.error("embedded.will_not_stop", server=self.name, pid=pid)
         # A directory that was made for the socket alone is empty now.
         with suppress(OSError):
-            self._socket.parent.rmdir()
+            self.socket.parent.rmdir()
 
     def _watch(self, stopping: threading.Event) -> None:
         """Bring the server back when it ends by itself, until this process stops using it."""

@@ -23,19 +23,19 @@ class EmbeddedValkey(SharedServer):
         super().__init__(
             directory, socket="valkey.sock", pid_file="valkey.pid", known_by="valkey.pid"
         )
-        self.url = f"unix://{self._socket}?db=0"
+        self.url = f"unix://{self.socket}?db=0"
 
     def _answers(self) -> bool:
         """Say whether it takes commands; while it reads its file it answers `-LOADING`."""
-        answer = ask(self._socket, b"PING\r\n")
+        answer = ask(self.socket, b"PING\r\n")
         return answer.startswith((b"+PONG", b"-ERR max number of clients"))
 
     def _prepare(self) -> Launch:
-        if self._socket.parent != self.directory:
-            directories.make_private(self._socket.parent, None)
+        if self.socket.parent != self.directory:
+            directories.make_private(self.socket.parent, None)
         options = {
             "port": "0",
-            "unixsocket": str(self._socket),
+            "unixsocket": str(self.socket),
             "unixsocketperm": "700",
             "dir": str(self.directory),
             "pidfile": str(self._pid_file),

@@ -72,13 +72,15 @@ def current(incident: Incident) -> Position:
 async def go_on(tx: Tx, incidents: Sequence[Incident]) -> None:
     """Continue where the climb was stopped: same epoch, level, repeat and remaining time.
 
-    Climbs that were not waiting for a step begin anew.
+    Climbs that were not waiting for a step begin anew. Those whose page was taken back before it
+    was sent page their level now: else nobody would hear of it until the next level's time.
     """
     stopped = await last_stopped_steps(tx, [incident.id for incident in incidents])
+    untold = await queries.untold_at_level(tx.session, incidents)
     changes = Changes.of(tx)
     anew = []
     for incident in incidents:
-        if incident.is_quiet:
+        if incident.is_quiet or incident.id in untold:
             continue
         row = stopped.get(incident.id)
         if row is None or row.epoch != incident.escalation_epoch or row.cancelled_at is None:
@@ -89,6 +91,7 @@ async def go_on(tx: Tx, incidents: Sequence[Incident]) -> None:
         changes.add_pending(incident, TimerKind.STEP, at, tx.now + remaining)
     await changes.write(tx)
     await start(tx, anew)
+    await resume(tx, [incident for incident in incidents if incident.id in untold])
 
 
 async def last_stopped_steps(tx: Tx, incident_ids: Collection[UUID]) -> dict[UUID, EscalationJob]:

@@ -155,9 +155,16 @@ def tell_somebody_else(
 
 def add_reminder(changes: Changes, incident: Incident, at: Position) -> None:
     """Set the timer of an exhausted incident."""
-    minutes = Plan.from_json(incident.escalation_plan).exhausted_reminder_minutes
-    due_at = changes.now + changes.minutes(minutes or UNREMINDED_MINUTES)
+    minutes = reminder_minutes(incident) or UNREMINDED_MINUTES
+    due_at = changes.now + changes.minutes(minutes)
     changes.add_pending(incident, TimerKind.REMINDER, at, due_at)
+
+
+def reminder_minutes(incident: Incident) -> int | None:
+    """Return how often people are told again that nobody has answered; None: never."""
+    if incident.priority not in URGENT:
+        return None
+    return Plan.from_json(incident.escalation_plan).exhausted_reminder_minutes
 
 
 def tell_managers(

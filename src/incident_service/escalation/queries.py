@@ -11,7 +11,11 @@ from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.escalation.models import EscalationJob, TimerKind
 from incident_service.escalation.steps import Position
 from incident_service.incidents.models import Incident
-from incident_service.notifications.models import Notification
+from incident_service.notifications.models import (
+    Notification,
+    NotificationKind,
+    NotificationStatus,
+)
 
 IS_PENDING = (~EscalationJob.completed, EscalationJob.cancelled_at.is_(None))
 
@@ -99,6 +103,26 @@ async def has_run(session: AsyncSession, incident: Incident, at: Position) -> bo
         )
     )
     return bool(found)
+
+
+async def untold_at_level(session: AsyncSession, incidents: Sequence[Incident]) -> set[UUID]:
+    """Return those of the incidents whose last level heard nothing: its pages were taken back."""
+    rows = await session.execute(
+        select(
+            Notification.incident_id,
+            func.bool_and(Notification.status == NotificationStatus.CANCELLED).label("untold"),
+        )
+        .join(Incident, Incident.id == Notification.incident_id)
+        .where(
+            Incident.id.in_([incident.id for incident in incidents]),
+            Notification.kind == NotificationKind.PAGE,
+            Notification.epoch == Incident.escalation_epoch,
+            Notification.repeat == Incident.current_repeat,
+            Notification.level == Incident.current_level,
+        )
+        .group_by(Notification.incident_id)
+    )
+    return {row.incident_id for row in rows if row.untold}
 
 
 async def told_in_epoch(session: AsyncSession, incidents: Sequence[Incident]) -> set[UUID]:

@@ -13,12 +13,12 @@ from incident_service.escalation.actions import resume, start
 from incident_service.escalation.changes import Changes
 from incident_service.escalation.climb import (
     RECHECK_MINUTES,
-    URGENT,
     Climb,
     add_reminder,
     climb,
     reach_of,
     reachable_levels,
+    reminder_minutes,
     tell_managers,
 )
 from incident_service.escalation.models import EscalationJob, TimerKind
@@ -151,7 +151,7 @@ async def remind(tx: Tx, due: Sequence[Due]) -> None:
     reach = await reach_of(tx, [incident for incident, _ in due])
     for incident, row in due:
         plan = Plan.from_json(incident.escalation_plan)
-        is_wanted = incident.priority in URGENT and plan.exhausted_reminder_minutes is not None
+        is_wanted = reminder_minutes(incident) is not None
         row_id = changes.complete(row, "reminded" if is_wanted else "unreminded")
         if is_wanted:
             last_level = reach.meant_by(incident.team_id, plan.levels[-1].targets)
@@ -193,7 +193,7 @@ async def look_again(tx: Tx, due: Sequence[Due]) -> None:
 
 def is_due_again(tx: Tx, incident: Incident) -> bool:
     """Say whether an urgent incident that only managers know of should be told again."""
-    minutes = Plan.from_json(incident.escalation_plan).exhausted_reminder_minutes
-    if incident.priority not in URGENT or minutes is None or incident.last_escalated_at is None:
+    minutes = reminder_minutes(incident)
+    if minutes is None or incident.last_escalated_at is None:
         return False
     return tx.now >= incident.last_escalated_at + tx.minute * minutes

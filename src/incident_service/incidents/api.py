@@ -4,9 +4,9 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime
 
 from incident_service.catalog.priority import Priority
+from incident_service.core.fields import Instant, Text
 from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
 from incident_service.incidents import queries
@@ -27,10 +27,10 @@ def incident_filter(
     team_id: UUID | None = None,
     service_id: UUID | None = None,
     assigned_user_id: UUID | None = None,
-    fingerprint: str | None = None,
+    fingerprint: Text | None = None,
     is_quiet: bool | None = None,  # noqa: FBT001 - a query parameter
-    created_from: AwareDatetime | None = None,
-    created_before: AwareDatetime | None = None,
+    created_from: Instant | None = None,
+    created_before: Instant | None = None,
 ) -> queries.IncidentFilter:
     """Read the filters of the query string; several values of one filter mean "any of"."""
     return queries.IncidentFilter(

@@ -104,15 +104,16 @@ LATEST_BY_KEY = text("""
     CROSS JOIN LATERAL (
         SELECT id FROM incidents
         WHERE service_id = wanted.service_id AND fingerprint = wanted.fingerprint
-        ORDER BY created_at DESC LIMIT 1
+        ORDER BY status IN ('OPEN', 'ACKNOWLEDGED') DESC, created_at DESC LIMIT 1
     ) AS latest
 """)
 
 
 async def latest_by_key(session: AsyncSession, keys: Collection[Key]) -> list[UUID]:
-    """Return the id of the newest incident of each key that has one, without locking it.
+    """Return the id of the incident that alerts of each key meet, without locking it.
 
-    An active incident is always the newest of its key: another can only open after it ended.
+    That is the active one, or else the newest. An active one need not be the newest: somebody may
+    have reopened an older one.
     """
     if not keys:
         return []

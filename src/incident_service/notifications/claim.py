@@ -28,7 +28,7 @@ from incident_service.notifications.models import (
     PageStatus,
 )
 from incident_service.notifications.spacing import next_page_at
-from incident_service.teams.models import ContactMethod
+from incident_service.teams.models import ContactMethod, User
 
 # Longer than a send may take, and short enough that the page of a killed worker is on its way
 # again within 30 s (P7).
@@ -102,6 +102,16 @@ async def lock_contact_method(tx: Tx, contact_method_id: UUID) -> ContactMethod 
     return rows.one_or_none()
 
 
+async def is_in_use(tx: Tx, method: ContactMethod) -> bool:
+    """Say whether anything may still be sent there: it is enabled, and so is whose it is."""
+    if method.user_id is None or not method.is_enabled:
+        return method.is_enabled
+    is_active: bool | None = await tx.session.scalar(
+        select(User.is_active).where(User.id == method.user_id)
+    )
+    return bool(is_active)
+
+
 async def lock_unfinished_page(tx: Tx, contact_method_id: UUID) -> Page | None:
     """Lock the oldest page that is due for another attempt, or whose worker has died."""
     rows = await tx.session.scalars(
@@ -127,7 +137,7 @@ async def claim_again(tx: Tx, method: ContactMethod, page: Page, base_url: str) 
         page.status = PageStatus.CANCELLED
         page.next_attempt_at = page.lease_until = None
         return Dropped()
-    return begin_attempt(tx, method, page, members)
+    return await begin_attempt(tx, method, page, members)
 
 
 async def claim_new(
@@ -162,10 +172,10 @@ async def claim_new(
         .values(status=NotificationStatus.SENDING, page_id=page.id, updated_at=tx.now)
         .execution_options(synchronize_session=False)
     )
-    return begin_attempt(tx, method, page, members)
+    return await begin_attempt(tx, method, page, members)
 
 
-def begin_attempt(tx: Tx, method: ContactMethod, page: Page, members: Members) -> Claimed:
+async def begin_attempt(tx: Tx, method: ContactMethod, page: Page, members: Members) -> Claimed:
     """Take the lease and number the attempt: only its holder may record a failure."""
     page.status = PageStatus.SENDING
     page.attempts += 1
@@ -176,7 +186,9 @@ def begin_attempt(tx: Tx, method: ContactMethod, page: Page, members: Members) -
         page=OutgoingPage(
             page.id, members.incidents[0].priority, members.incidents, sent_at=tx.now
         ),
-        address=Address(method.kind, method.address, method.signing_secret, method.is_enabled),
+        address=Address(
+            method.kind, method.address, method.signing_secret, await is_in_use(tx, method)
+        ),
         attempt=page.attempts,
         created_at=page.created_at,
     )

@@ -46,7 +46,10 @@ class OutgoingPage:
 
 
 def as_json(page: OutgoingPage) -> bytes:
-    """Return the body of a webhook; it is the same for every attempt."""
+    """Return the body of a webhook.
+
+    Each attempt shows the same incidents, as they stand, without those answered meanwhile.
+    """
     body = {
         "page_id": str(page.id),
         "type": "page",

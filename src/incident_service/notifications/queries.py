@@ -139,6 +139,25 @@ def is_held_back(now: datetime) -> ColumnElement[bool]:
     )
 
 
+async def say_what_waits_for_address(session: AsyncSession, contact_method_id: UUID) -> str | None:
+    """Say how many pages are on their way to an address; None when there is none."""
+    return await say_what_waits(session, Notification.contact_method_id == contact_method_id)
+
+
+async def say_what_waits_for_user(session: AsyncSession, user_id: UUID) -> str | None:
+    """Say how many pages are on their way to a person; None when there is none."""
+    return await say_what_waits(session, Notification.user_id == user_id)
+
+
+async def say_what_waits(session: AsyncSession, to_whom: ColumnElement[bool]) -> str | None:
+    """Say how many notifications are not through yet."""
+    unsent = Notification.status.in_([NotificationStatus.PENDING, NotificationStatus.SENDING])
+    count = await session.scalar(
+        select(func.count()).select_from(Notification).where(to_whom, unsent)
+    )
+    return f"Notifications that are still to be sent there: {count}." if count else None
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """A notification, how its page fares, and the kind of its address."""

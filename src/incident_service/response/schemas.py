@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from incident_service.core.fields import Prose, Request
+from incident_service.core.fields import Instant, Prose, Request
 from incident_service.incidents.schemas import IncidentRead
 
 
@@ -26,7 +26,7 @@ class ResolveRequest(VerbRequest):
 class SnoozeRequest(VerbRequest):
     """How long to hold the climb."""
 
-    until: AwareDatetime
+    until: Instant
 
 
 class EscalateRequest(VerbRequest):

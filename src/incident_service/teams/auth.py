@@ -89,6 +89,15 @@ class Principal:
         if self.team_ids is not None and self.team_ids.isdisjoint(their_teams):
             raise KeyLimited
 
+    def require_free_or_colleague(self, their_teams: Collection[UUID]) -> None:
+        """Refuse to take in a person of other teams only: that would make a stranger reachable.
+
+        Raises:
+            KeyLimited: the person, a member of `their_teams`, is in none of the caller's.
+        """
+        if their_teams:
+            self.require_colleague(their_teams)
+
     def require_own_person(self, their_teams: Collection[UUID]) -> None:
         """Refuse to change a person whom others rely on too.
 

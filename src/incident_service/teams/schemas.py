@@ -1,15 +1,15 @@
 """What the API takes and shows of teams, users, how to reach them, and API keys."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Annotated
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
-from incident_service.core.fields import ExternalId, Name, Patch, Request, Response
+from incident_service.core.fields import ExternalId, Instant, Name, Patch, Request, Response
 from incident_service.teams.addresses import problem_with_email
 from incident_service.teams.models import Channel, Role, Scope
 
@@ -35,20 +35,12 @@ def _reachable(address: str) -> str:
     return address
 
 
-def _in_utc(instant: datetime) -> datetime:
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("must lie between the years 1 and 9999") from error
-
-
 def _without_duplicates(scopes: Sequence[Scope]) -> list[Scope]:
     return [scope for scope in Scope if scope in scopes]
 
 
 Email = Annotated[str, AfterValidator(_reachable)]
 TimeZone = Annotated[str, AfterValidator(_known_zone), Field(description="IANA name.")]
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Scopes = Annotated[list[Scope], Field(min_length=1), AfterValidator(_without_duplicates)]
 Address = Annotated[
     str,

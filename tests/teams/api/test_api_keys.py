@@ -245,3 +245,29 @@ async def test_a_limited_admin_revokes_no_unlimited_key(api, transactions, teams
     answer = await api.post(f"/v1/api-keys/{made['id']}/revoke", headers=admin)
 
     assert answer.status_code == 404
+
+
+async def test_a_limited_admin_makes_no_key_in_the_name_of_a_stranger(api, transactions, teams):
+    ours, theirs = teams
+    async with transactions.open() as tx:
+        colleague = await factories.make_user(tx, team=ours)
+        stranger = await factories.make_user(tx, team=theirs)
+    admin = await limited_to(transactions, ours, scopes=("admin",))
+
+    answers = [
+        await api.post(
+            "/v1/api-keys",
+            headers=admin,
+            json=CI | {"team_ids": [str(ours.id)], "user_id": str(person.id)},
+        )
+        for person in (colleague, stranger)
+    ]
+
+    assert [answer.status_code for answer in answers] == [201, 403]
+
+
+async def test_a_key_that_expires_at_the_end_of_time_is_refused_in_words(api):
+    answer = await api.post("/v1/api-keys", json=CI | {"expires_at": "9999-12-31T23:59:59.999999Z"})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/expires_at"

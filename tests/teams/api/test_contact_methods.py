@@ -213,7 +213,7 @@ async def test_a_limited_key_cannot_take_a_stranger_in_and_redirect_the_pages(
     )
     redirected = await api.post(path, headers=headers, json=WEBHOOK)
 
-    assert joined.status_code == 200
+    assert joined.status_code == 403
     assert redirected.status_code == 403
     assert redirected.json()["code"] == "key_limited"
 

@@ -3,6 +3,9 @@
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
+# Senders write "unset" as year 1 (Go) or 1970 (Unix): before the first year.
+from incident_service.core.fields import FIRST_YEAR, LAST_YEAR
+
 FORMAT = re.compile(
     r"""
     (\d{4})-(\d\d)-(\d\d)                               # a date alone is its midnight
@@ -11,10 +14,6 @@ FORMAT = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
-# Senders write "unset" as year 1 (Go) or 1970 (Unix). PostgreSQL turns the very last instants
-# of year 9999 into infinity.
-FIRST_YEAR = 2000
-LAST_YEAR = 9998
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_S = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp()
 LAST_S = datetime(LAST_YEAR, 1, 1, tzinfo=UTC).timestamp()

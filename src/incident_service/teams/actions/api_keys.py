@@ -31,7 +31,7 @@ async def create_api_key(tx: Tx, wanted: ApiKeyCreate, *, by: Principal) -> tupl
     """
     require_future(wanted.expires_at, tx.now)
     await require_teams(tx, wanted.team_ids, by)
-    await require_user(tx, wanted.user_id)
+    await require_user(tx, wanted.user_id, by)
     token = tokens.make("isk")
     key = ApiKey(
         id=new_id(),
@@ -76,17 +76,19 @@ async def require_teams(tx: Tx, team_ids: Collection[UUID] | None, by: Principal
             raise Invalid("There is no such team.", f"/team_ids/{index}")
 
 
-async def require_user(tx: Tx, user_id: UUID | None) -> None:
-    """Refuse a person who does not exist or is inactive.
+async def require_user(tx: Tx, user_id: UUID | None, by: Principal) -> None:
+    """Refuse a person who does not exist or is inactive, or in whose name the caller cannot act.
 
     Raises:
         Invalid: nobody can act through the key.
+        KeyLimited: the person is in none of the caller's teams.
     """
     if user_id is None:
         return
     user = await tx.session.get(User, user_id, with_for_update={"read": True})
     if user is None or not user.is_active:
         raise Invalid("There is no such active user.", "/user_id")
+    by.require_colleague(await queries.team_ids_of(tx.session, user_id))
 
 
 async def update_api_key(

@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from incident_service.core.rows import change_row
 from incident_service.teams import addresses, queries
 from incident_service.teams.actions.users import lock_own_person
 from incident_service.teams.auth import Principal
+from incident_service.teams.in_use import InUse, refuse_while_in_use
 from incident_service.teams.models import Channel, ContactMethod
 from incident_service.teams.schemas import ContactMethodCreate
 
@@ -115,10 +117,21 @@ async def rotate_signing_secret(
 
 
 async def delete_contact_method(
-    tx: Tx, user_id: UUID, contact_method_id: UUID, *, by: Principal
+    tx: Tx,
+    user_id: UUID,
+    contact_method_id: UUID,
+    checks: Sequence[InUse],
+    *,
+    by: Principal,
 ) -> None:
-    """Delete it, together with what was sent to it; disabling it keeps that record."""
+    """Delete it, together with what was sent to it; disabling it keeps that record.
+
+    Raises:
+        KeyLimited: others rely on the person too.
+        StillReferenced: a check found that something is still to be sent to it.
+    """
     await lock_own_person(tx, user_id, by)
     method = await queries.get_contact_method(tx.session, user_id, contact_method_id, lock=True)
+    await refuse_while_in_use(tx.session, contact_method_id, checks)
     await tx.session.delete(method)
     await tx.flush()

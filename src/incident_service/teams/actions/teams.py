@@ -50,9 +50,14 @@ async def delete_team(tx: Tx, team_id: UUID, *, by: Principal) -> None:
 async def put_membership(
     tx: Tx, team_id: UUID, user_id: UUID, role: Role, *, by: Principal
 ) -> TeamMembership:
-    """Make the user a member, or change the member's role."""
+    """Make the user a member, or change the member's role.
+
+    Raises:
+        KeyLimited: the person is in teams that the caller does not see, and in none that it does.
+    """
     await queries.get_team(tx.session, team_id, by, lock=True)
     await queries.get_user(tx.session, user_id, lock=True)
+    by.require_free_or_colleague(await queries.team_ids_of(tx.session, user_id))
     await tx.session.execute(
         insert(TeamMembership)
         .values(team_id=team_id, user_id=user_id, role=role, created_at=tx.now)

@@ -4,16 +4,18 @@ Addresses are half a secret (who knows an ntfy topic can read it), so a key that
 teams reads only those of its teams' members.
 """
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 
 from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams import queries
 from incident_service.teams.actions import contact_methods as actions
 from incident_service.teams.auth import Manager, Reader
+from incident_service.teams.in_use import InUse
 from incident_service.teams.schemas import (
     ContactMethodCreate,
     ContactMethodCreated,
@@ -23,6 +25,12 @@ from incident_service.teams.schemas import (
 )
 
 router = APIRouter(prefix="/users/{user_id}/contact-methods", tags=["contact methods"])
+
+
+def contact_method_in_use(request: Request) -> Sequence[InUse]:
+    """Return what the domains above want to be asked before an address goes."""
+    checks: Sequence[InUse] = request.app.state.contact_method_in_use
+    return checks
 
 
 @router.get("")
@@ -85,7 +93,14 @@ async def rotate_contact_method_secret(
 
 @router.delete("/{contact_method_id}", status_code=204)
 async def delete_contact_method(
-    tx: InTx, principal: Manager, user_id: UUID, contact_method_id: UUID
+    tx: InTx,
+    principal: Manager,
+    user_id: UUID,
+    contact_method_id: UUID,
+    checks: Annotated[Sequence[InUse], Depends(contact_method_in_use)],
 ) -> None:
-    """Delete a contact method and the record of what was sent to it."""
-    await actions.delete_contact_method(tx, user_id, contact_method_id, by=principal)
+    """Delete a contact method and the record of what was sent to it.
+
+    Not while a page to it is on its way: disable it instead, or wait.
+    """
+    await actions.delete_contact_method(tx, user_id, contact_method_id, checks, by=principal)
