@@ -45,6 +45,6 @@ COPY --from=build /opt/incident-service /opt/incident-service
 COPY --from=build /app /app
 
 USER 10001:10001
-EXPOSE 8080
+EXPOSE 8080 8081
 ENTRYPOINT ["incident-service"]
 CMD ["api"]

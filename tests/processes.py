@@ -91,7 +91,12 @@ async def command(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd=home,
-        env={"PATH": os.environ["PATH"], "TMPDIR": str(home), **environment},
+        env={
+            "PATH": os.environ["PATH"],
+            "TMPDIR": str(home),
+            "INCIDENT_SERVICE_WORKER_PORT": "0",
+            **environment,
+        },
         start_new_session=True,
     )
     begun = Command(process)

@@ -15,9 +15,11 @@ from incident_service.core.db import Transactions
 from incident_service.core.http import Problem, install_error_handlers
 from incident_service.core.middleware import ReplayOnConflict, RequestId
 from incident_service.core.readiness import Degradation, Degradations
+from incident_service.core.request_times import RequestTimes
 from incident_service.core.runtime import LARGE_OFFSET_S, Runtime
 from incident_service.escalation import api as escalation
 from incident_service.escalation.queries import oldest_overdue
+from incident_service.heartbeat.gauges import measure
 from incident_service.incidents import api as incidents
 from incident_service.incidents.queries import count_active_on_policy
 from incident_service.notifications import api as notifications
@@ -26,6 +28,7 @@ from incident_service.notifications.queries import (
     say_what_waits_for_user,
 )
 from incident_service.observability import health
+from incident_service.observability.health import Measure
 from incident_service.policies import api as policies
 from incident_service.policies.hooks import PolicyHooks
 from incident_service.policies.queries import say_who_names_user
@@ -55,6 +58,7 @@ def create_app(
     settings: Settings,
     transactions: Transactions,
     degradations: Degradations = readiness.nothing_degraded,
+    measure: Measure = health.measure_nothing,
 ) -> FastAPI:
     """Build the API; nothing is connected or started."""
     app = FastAPI(
@@ -68,6 +72,7 @@ def create_app(
     app.state.settings = settings
     app.state.transactions = transactions
     app.state.degradations = degradations
+    app.state.measure = measure
     app.state.user_in_use = (say_who_names_user, say_what_waits_for_user)
     app.state.contact_method_in_use = (say_what_waits_for_address,)
     app.state.policy_hooks = PolicyHooks(count_active_on_policy, restart_on_policy)
@@ -80,6 +85,7 @@ def create_app(
     app.include_router(health.router)
     app.include_router(readiness.router)
     install_error_handlers(app, conflicts)
+    app.add_middleware(RequestTimes)
     app.add_middleware(ReplayOnConflict)
     app.add_middleware(RequestId)
     return app
@@ -91,8 +97,13 @@ def operation_id(route: APIRoute) -> str:
 
 
 def create_serving_app(runtime: Runtime) -> FastAPI:
-    """Build the API over open resources, so that it can say what is degraded."""
-    return create_app(runtime.settings, runtime.transactions, partial(find_degradations, runtime))
+    """Build the API over open resources, so that it can say what is degraded, and measure."""
+    return create_app(
+        runtime.settings,
+        runtime.transactions,
+        partial(find_degradations, runtime),
+        partial(measure, runtime),
+    )
 
 
 async def find_degradations(runtime: Runtime) -> list[Degradation]:

@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     data_dir: Path | None = Field(None, description="Where `dev` keeps its own PostgreSQL.")
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
+    worker_port: int = Field(
+        8081, ge=0, le=65535, description="Where a worker shows `/livez` and `/metrics`."
+    )
     public_url: str = Field("", description="How people and senders reach the service.")
     bootstrap_api_key: SecretStr | None = Field(None, description="Makes the first admin key.")
     fallback_contact: str = Field(

@@ -23,7 +23,6 @@ from incident_service.core.stopping import stops_within
 from incident_service.escalation.jobs import TimerJobs, overdue_timers, restore_jobs
 from incident_service.notifications.delivery import Courier
 from incident_service.notifications.jobs import deliver
-from incident_service.observability import metrics
 
 log = structlog.get_logger()
 
@@ -96,7 +95,6 @@ class Worker:
             try:
                 await self._run_arq(stopping)
             except Exception as error:  # noqa: BLE001 - the reconciler works meanwhile
-                metrics.QUEUE_UP.set(0)
                 log.warning("queue.lost", error=repr(error))
                 await stops_within(stopping, REBUILD_PAUSE_S)
 
@@ -106,7 +104,6 @@ class Worker:
         asked_to_stop = asyncio.create_task(stopping.wait())
         try:
             await arq.pool.ping()
-            metrics.QUEUE_UP.set(1)
             await self._restore()
             await asyncio.wait({running, asked_to_stop}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():

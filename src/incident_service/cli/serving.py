@@ -30,8 +30,10 @@ class Server(uvicorn.Server):
         yield
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Take the port, without accepting connections yet.
+def bind(
+    host: str, port: int, *, otherwise: str = "INCIDENT_SERVICE_PORT, or --port"
+) -> socket.socket:
+    """Take the port, without accepting connections yet; `otherwise` is how to choose another.
 
     Raises:
         CannotRun: it cannot be had.
@@ -50,16 +52,16 @@ def bind(host: str, port: int) -> socket.socket:
             listening.close()
             raise
     except OSError as error:
-        raise CannotRun(why_not_bound(host, port, error)) from error
+        raise CannotRun(why_not_bound(host, port, error, otherwise)) from error
     return listening
 
 
-def why_not_bound(host: str, port: int, error: OSError) -> str:
+def why_not_bound(host: str, port: int, error: OSError, otherwise: str) -> str:
     """Say why the port cannot be had, and what to do."""
     if error.errno == errno.EADDRINUSE:
         return (
             f"Port {port} of {host} is taken by another program. "
-            "Choose another one with INCIDENT_SERVICE_PORT, or --port."
+            f"Choose another one with {otherwise}."
         )
     return f"Cannot listen at port {port} of {host}: {error.strerror or error}."
 

@@ -11,6 +11,7 @@ from typing import TextIO
 import structlog
 
 from incident_service.cli.running import side_by_side, stop_on_signals
+from incident_service.cli.showing import show_health
 from incident_service.cli.starting import prepare
 from incident_service.core.clock import utc_now
 from incident_service.core.outbound import Outbound
@@ -57,7 +58,10 @@ async def run_worker(settings: Settings, *, console: TextIO | None) -> None:
     ):
         log.info("worker.starts")
         await side_by_side(
-            stopping, worker.run(stopping), prepare(runtime, stopping, with_key=False)
+            stopping,
+            worker.run(stopping),
+            prepare(runtime, stopping, with_key=False),
+            show_health(runtime, stopping),
         )
     log.info("worker.stopped")
 

@@ -124,6 +124,18 @@ class ArqQueue:
         except (RedisError, OSError, TimeoutError) as error:
             raise QueueDown(type(error).__name__) from error
 
+    async def depth(self) -> int:
+        """Return how many jobs wait or run, within `PATIENCE_S`.
+
+        Raises:
+            QueueDown: the queue is away.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return int(await self._redis.zcard(default_queue_name))
+        except (RedisError, OSError, TimeoutError) as error:
+            raise QueueDown(type(error).__name__) from error
+
     async def _add(self, jobs: Sequence[Job]) -> int:
         added = 0
         for first in range(0, len(jobs), JOBS_A_CALL):

@@ -50,6 +50,7 @@ async def reconcile(sweeps: Sequence[Sweep], stopping: asyncio.Event) -> None:
 
 async def keep_sweeping(sweep: Sweep, stopping: asyncio.Event) -> None:
     """Run a sweep whenever it has something to do, asleep in between."""
+    metrics.SWEEP_FAILURES.labels(sweep.name)  # from 0, so that the first failure is an increase
     while not stopping.is_set():
         await stops_within(stopping, await run_once(sweep))
 

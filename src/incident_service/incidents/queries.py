@@ -135,3 +135,13 @@ async def count_active_on_policy(session: AsyncSession, policy_id: UUID) -> int:
         )
     )
     return found or 0
+
+
+async def count_active(session: AsyncSession) -> dict[tuple[Status, Priority], int]:
+    """Count the active incidents by status and priority; what there is none of is left out."""
+    rows = await session.execute(
+        select(Incident.status, Incident.priority, func.count())
+        .where(Incident.status.in_([Status.OPEN, Status.ACKNOWLEDGED]))
+        .group_by(Incident.status, Incident.priority)
+    )
+    return {(status, priority): count for status, priority, count in rows}

@@ -63,6 +63,8 @@ class Courier:
         self._sweep_s = sweep_s
         self._sweeping: dict[UUID, asyncio.Task[int]] = {}
         self._resting: Resting[UUID] = Resting()
+        for channel in channels:  # from 0, so that the first failure is an increase
+            metrics.PAGES_FAILED.labels(channel.value)
 
     async def deliver(self, contact_method_id: UUID) -> int:
         """Send what is due for one address; return how many pages were tried.

@@ -106,6 +106,33 @@ async def find_overdue_addresses(
     return list(dict.fromkeys([*pending, *again]))[:limit]
 
 
+async def oldest_unsent(session: AsyncSession, now: datetime) -> datetime | None:
+    """Return when the page was due that has waited longest, of those that nobody is sending.
+
+    Spacing puts off what an address is to be told; it is not late before that has passed.
+    """
+    last_page = (
+        select(func.max(Page.created_at))
+        .where(Page.contact_method_id == ContactMethod.id, Page.status != PageStatus.CANCELLED)
+        .scalar_subquery()
+    )
+    spaced = case((ContactMethod.bundle, last_page + SPACING))
+    pending = (
+        select(func.greatest(func.min(Notification.due_at), spaced).label("due_at"))
+        .select_from(Notification)
+        .join(ContactMethod, ContactMethod.id == Notification.contact_method_id)
+        .where(Notification.status == NotificationStatus.PENDING, Notification.due_at <= now)
+        .group_by(ContactMethod.id)
+        .subquery()
+    )
+    again = select(func.min(func.coalesce(Page.next_attempt_at, Page.lease_until))).where(
+        is_due_again(now)
+    )
+    first = select(func.min(pending.c.due_at)).where(pending.c.due_at <= now)
+    rows = await session.execute(select(first.scalar_subquery(), again.scalar_subquery()))
+    return min((at for at in rows.one() if at is not None), default=None)
+
+
 async def next_delivery(session: AsyncSession, after: datetime) -> datetime | None:
     """Return the first instant after `after` at which something is to be sent."""
     rows = await session.execute(

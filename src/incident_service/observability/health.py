@@ -1,12 +1,18 @@
-"""Is the process alive, can it commit an alert, and what does it count?"""
+"""Is the process alive, and what does it count? The same answers in an API and in a worker."""
 
 import hmac
+from collections.abc import Awaitable, Callable
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from incident_service.settings import Settings
+
 router = APIRouter(tags=["health"])
+
+Measure = Callable[[], Awaitable[None]]
+"""Brings up to date what is measured on demand; bounded in time, and it raises nothing."""
 
 
 @router.get("/livez")
@@ -23,4 +29,19 @@ async def get_metrics(request: Request) -> Response:
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not hmac.compare_digest(given.encode(), token.get_secret_value().encode()):
             return JSONResponse({"code": "key_not_valid", "status": 401}, 401)
+    measure: Measure = request.app.state.measure
+    await measure()
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def measure_nothing() -> None:
+    """Measure nothing on demand, in a process that has nothing to look at."""
+
+
+def create_health_app(settings: Settings, measure: Measure) -> FastAPI:
+    """Build an app of `/livez` and `/metrics` only, for a process that serves nothing else."""
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    app.state.settings = settings
+    app.state.measure = measure
+    app.include_router(router)
+    return app

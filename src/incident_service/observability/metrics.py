@@ -32,4 +32,31 @@ SWEEP_LAST_SUCCESS = Gauge(
 CLOCK_OFFSET = Gauge(
     "incident_clock_offset_seconds", "PostgreSQL's clock minus this process's clock."
 )
-QUEUE_UP = Gauge("incident_queue_up", "Whether this worker reaches Redis: 1 or 0.")
+
+# What follows is asked for when Prometheus asks; NaN: it could not be found out.
+DATABASE_UP = Gauge("incident_database_up", "Whether this process reads from PostgreSQL: 1 or 0.")
+POOL_SIZE = Gauge(
+    "incident_database_pool_size", "Connections to PostgreSQL that this process may have."
+)
+POOL_IN_USE = Gauge("incident_database_pool_in_use", "Those of them that are at work.")
+QUEUE_UP = Gauge("incident_queue_up", "Whether this process reaches Redis: 1 or 0.")
+QUEUE_DEPTH = Gauge("incident_queue_depth", "Jobs in the queue, whether due, running or not.")
+ACTIVE_INCIDENTS = Gauge(
+    "incident_active_incidents",
+    "Incidents that are open or acknowledged.",
+    ["status", "priority"],
+)
+OVERDUE_TIMER = Gauge(
+    "incident_escalation_overdue_seconds",
+    "How late the longest overdue timer is that has not run; 0: none is.",
+)
+OVERDUE_PAGE = Gauge(
+    "incident_pages_overdue_seconds",
+    "How late the longest overdue page is that is not being sent; 0: none is.",
+)
+HTTP_SECONDS = Histogram(
+    "incident_http_request_seconds",
+    "Time to answer a request, by the route's template; `status` is 2xx, 4xx, …",
+    ["route", "method", "status"],
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
