@@ -12,6 +12,7 @@ from incident_service.core.queue import Job
 
 RUN_TIMER = "run_timer"
 DELIVER = "deliver"
+ADVANCE_CANARY = "advance_canary"
 
 
 def run_timer(escalation_job_id: UUID, at: datetime) -> Job:
@@ -38,3 +39,11 @@ def deliver_later(contact_method_id: UUID, at: datetime) -> Job:
     """
     key = f"deliver:{contact_method_id}:{at.isoformat()}"
     return Job(DELIVER, (str(contact_method_id),), key, at)
+
+
+def advance_canary(canary_id: UUID, stage: str, at: datetime) -> Job:
+    """Take a canary one stage further.
+
+    The stage is part of the key: arq refuses a running job's own key, silently.
+    """
+    return Job(ADVANCE_CANARY, (str(canary_id),), f"canary:{canary_id}:{stage}", at)

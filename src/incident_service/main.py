@@ -1,25 +1,25 @@
 """Compose the API: routers, middleware, error handlers."""
 
-from datetime import timedelta
+import asyncio
 from functools import partial
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
-from sqlalchemy.exc import SQLAlchemyError
 
 from incident_service.alerts import api as alerts
 from incident_service.catalog import api as catalog
 from incident_service.core import readiness
-from incident_service.core.db import Transactions
+from incident_service.core.db import DATABASE_AWAY, Transactions
 from incident_service.core.http import Problem, install_error_handlers
 from incident_service.core.middleware import ReplayOnConflict, RequestId
 from incident_service.core.readiness import Degradation, Degradations
 from incident_service.core.request_times import RequestTimes
 from incident_service.core.runtime import LARGE_OFFSET_S, Runtime
 from incident_service.escalation import api as escalation
-from incident_service.escalation.queries import oldest_overdue
+from incident_service.heartbeat.fitness import why_overdue, why_stale
 from incident_service.heartbeat.gauges import measure
+from incident_service.heartbeat.queries import find_canary_age, load_lateness
 from incident_service.incidents import api as incidents
 from incident_service.incidents.queries import count_active_on_policy
 from incident_service.notifications import api as notifications
@@ -50,8 +50,6 @@ Lists come in pages: pass `next_cursor` as `cursor` until it is null. Errors are
 RFC 3339, in UTC.
 """
 DOMAINS = (teams, policies, catalog, incidents, notifications, escalation, response, alerts)
-# An open incident moves at most 10 s late without Redis; this late, no worker is at work.
-OVERDUE = timedelta(seconds=30)
 
 
 def create_app(
@@ -110,7 +108,7 @@ async def find_degradations(runtime: Runtime) -> list[Degradation]:
     """Look for what makes pages late, or times wrong."""
     found = [
         await find_queue_trouble(runtime),
-        await find_lateness(runtime),
+        *await find_lateness(runtime),
         find_clock_trouble(runtime),
     ]
     return [each for each in found if each is not None]
@@ -123,18 +121,20 @@ async def find_queue_trouble(runtime: Runtime) -> Degradation | None:
     return Degradation("queue_down", "Redis does not answer: pages may be up to 10 s late.")
 
 
-async def find_lateness(runtime: Runtime) -> Degradation | None:
-    """Say whether escalation stands still."""
+async def find_lateness(runtime: Runtime) -> list[Degradation]:
+    """Say whether escalation or delivery stands still."""
     now = runtime.clock()
     try:
-        async with runtime.transactions.sessions() as session:
-            due_at = await oldest_overdue(session, now - OVERDUE)
-    except (SQLAlchemyError, OSError, TimeoutError):
-        return Degradation("lateness_unknown", "Overdue escalations could not be looked for.")
-    if due_at is None:
-        return None
-    late_s = round((now - due_at).total_seconds())
-    return Degradation("overdue", f"An escalation is {late_s} s late: is a worker running?")
+        async with (
+            asyncio.timeout(readiness.PATIENCE_S),
+            runtime.transactions.sessions() as session,
+        ):
+            lateness = await load_lateness(session, now)
+            canary_age = await find_canary_age(session, now)
+    except DATABASE_AWAY:
+        return [Degradation("lateness_unknown", "What is overdue could not be looked for.")]
+    found = {"overdue": why_overdue(lateness), "canary_stale": why_stale(canary_age)}
+    return [Degradation(code, reason) for code, reason in found.items() if reason]
 
 
 def find_clock_trouble(runtime: Runtime) -> Degradation | None:

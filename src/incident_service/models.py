@@ -4,6 +4,7 @@ from incident_service.alerts.models import Alert
 from incident_service.catalog.models import Integration, RoutingRule, Service
 from incident_service.core.db import Base
 from incident_service.escalation.models import EscalationJob
+from incident_service.heartbeat.models import Canary
 from incident_service.incidents.models import Incident, IncidentEvent
 from incident_service.notifications.models import Notification, Page, PageAttempt
 from incident_service.policies.models import EscalationLevel, EscalationPolicy
@@ -14,6 +15,7 @@ metadata = Base.metadata
 __all__ = [
     "Alert",
     "ApiKey",
+    "Canary",
     "ContactMethod",
     "EscalationJob",
     "EscalationLevel",

@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     smtp_url: str = Field("", description="smtp://[user:password@]host[:port], or smtps://…")
     email_from: str = Field("incident-service@localhost", description="Sender of mails.")
     metrics_token: SecretStr | None = Field(None, description="Asked for at /metrics when set.")
+    heartbeat_url: SecretStr | None = Field(
+        None, description="A dead-man's switch, called about every minute while pages get through."
+    )
     database_pool_size: int = Field(10, ge=2, le=200)
     worker_jobs: int = Field(20, ge=1, le=200, description="Jobs at once, in each worker.")
     log_level: str = "INFO"
@@ -81,6 +84,13 @@ class Settings(BaseSettings):
                 return "postgresql+asyncpg://" + url.removeprefix(scheme)
         if url and not url.startswith("postgresql+asyncpg://"):
             raise ValueError("must start with postgresql://")
+        return url
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _is_web_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and not url.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
         return url
 
     @field_validator("outbound_allow", mode="before")

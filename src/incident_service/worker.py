@@ -21,6 +21,7 @@ from incident_service.core.reconciler import Sweep, Swept, reconcile
 from incident_service.core.runtime import MEASURE_EVERY_S, Runtime
 from incident_service.core.stopping import stops_within
 from incident_service.escalation.jobs import TimerJobs, overdue_timers, restore_jobs
+from incident_service.heartbeat.jobs import advance_canary, overdue_canaries, plant_canary
 from incident_service.notifications.delivery import Courier
 from incident_service.notifications.jobs import deliver
 
@@ -31,6 +32,7 @@ POLL_S = 0.05
 LONGEST_RETRY_S = 30.0
 REBUILD_PAUSE_S = 1.0
 RESTORE_EVERY_S = 30.0
+PLANT_EVERY_S = 60.0
 UNKNOWN_AGAIN_S = 30.0
 COMPLETION_WAIT_S = 10.0
 CANCEL_AGAIN_S = 1.0
@@ -41,6 +43,7 @@ def handlers(transactions: Transactions, courier: Courier) -> dict[str, Callable
     return {
         jobs.RUN_TIMER: TimerJobs(transactions).run,
         jobs.DELIVER: lambda contact_method_id: deliver(courier, contact_method_id),
+        jobs.ADVANCE_CANARY: lambda canary_id: advance_canary(transactions, canary_id),
     }
 
 
@@ -48,10 +51,13 @@ def sweeps(runtime: Runtime, courier: Courier) -> list[Sweep]:
     """Return what the reconciler looks for."""
     timers = overdue_timers(runtime.transactions)
     held = held_alerts(runtime.transactions)
+    canaries = overdue_canaries(runtime.transactions)
     return [
         Sweep(timers.name, timers.sweep),
         Sweep(held.name, held.sweep),
         Sweep("pages", courier.sweep),
+        Sweep(canaries.name, canaries.sweep),
+        Sweep("planting", lambda: plant_canary(runtime.transactions), every_s=PLANT_EVERY_S),
         Sweep("lost_jobs", lambda: restore_lost(runtime), every_s=RESTORE_EVERY_S),
         Sweep("clock", lambda: measure(runtime), every_s=MEASURE_EVERY_S),
     ]

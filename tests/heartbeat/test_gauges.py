@@ -12,9 +12,12 @@ from tests.running import drill_settings
 from tests.samples import sample
 from tests.stage import MINUTE, SECOND, Stage
 
+from incident_service.core.clock import utc_now
+from incident_service.core.queue import Job
 from incident_service.core.runtime import Runtime, open_runtime
+from incident_service.heartbeat.fitness import Lateness
 from incident_service.heartbeat.gauges import measure
-from incident_service.heartbeat.queries import Lateness, load_lateness
+from incident_service.heartbeat.queries import load_lateness
 from incident_service.main import create_serving_app
 
 # What a scrape may take at the very most: Prometheus gives up after 10 s.
@@ -96,10 +99,15 @@ async def test_a_page_that_spacing_puts_off_is_not_late_until_that_has_passed(st
 
 
 async def test_the_queue_and_the_pool_are_shown(transactions, runtime):
+    before = await runtime.queue.depth()
+    job = Job("nothing", ("",), "a job of this test", utc_now() + 60 * MINUTE)
+    await runtime.queue.exchange(add=[job], remove=[])
+
     await measure(runtime)
 
+    await runtime.queue.exchange(add=[], remove=[job.key])
     assert sample("incident_queue_up") == 1
-    assert sample("incident_queue_depth") == 0
+    assert sample("incident_queue_depth") == before + 1
     assert sample("incident_database_up") == 1
     assert sample("incident_database_pool_size") == runtime.settings.database_pool_size
     assert sample("incident_database_pool_in_use") == 0

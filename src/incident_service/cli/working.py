@@ -17,6 +17,7 @@ from incident_service.core.clock import utc_now
 from incident_service.core.outbound import Outbound
 from incident_service.core.reconciler import Sweep, Swept
 from incident_service.core.runtime import Runtime, open_runtime
+from incident_service.heartbeat.switch import LOOK_EVERY_S, Switch
 from incident_service.notifications.channels import make_channels
 from incident_service.notifications.delivery import Courier
 from incident_service.settings import Settings
@@ -37,6 +38,9 @@ async def open_worker(
     channels = make_channels(settings, outbound, console)
     courier = Courier(runtime.transactions, channels, settings.base_url)
     more = [Sweep("heartbeat", lambda: beat(heartbeat))] if heartbeat else []
+    if settings.heartbeat_url:
+        switch = Switch(runtime.transactions, outbound, settings.heartbeat_url.get_secret_value())
+        more.append(Sweep("dead_mans_switch", switch.sweep, every_s=LOOK_EVERY_S))
     try:
         yield Worker(runtime, courier, more=more)
     finally:

@@ -54,6 +54,8 @@ def show_rows(standing: Standing) -> None:
             metrics.ACTIVE_INCIDENTS.labels(status.value.lower(), priority.value).set(count)
     metrics.OVERDUE_TIMER.set(standing.lateness.timer.total_seconds())
     metrics.OVERDUE_PAGE.set(standing.lateness.page.total_seconds())
+    age = standing.canary_age
+    metrics.CANARY_AGE.set(math.nan if age is None else age.total_seconds())
 
 
 def forget_rows() -> None:
@@ -62,6 +64,7 @@ def forget_rows() -> None:
     metrics.ACTIVE_INCIDENTS.clear()
     metrics.OVERDUE_TIMER.set(math.nan)
     metrics.OVERDUE_PAGE.set(math.nan)
+    metrics.CANARY_AGE.set(math.nan)
 
 
 async def measure_queue(runtime: Runtime) -> None:

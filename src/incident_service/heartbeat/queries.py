@@ -1,37 +1,38 @@
-"""Reads of how the service stands: what is open, what is late."""
+"""Reads of how the service stands: what is open, what is late, how the canaries fare."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.catalog.priority import Priority
 from incident_service.escalation.queries import oldest_overdue
+from incident_service.heartbeat.fitness import Lateness
+from incident_service.heartbeat.models import Canary
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.queries import count_active
 from incident_service.notifications.queries import oldest_unsent
 
 
 @dataclass(frozen=True, slots=True)
-class Lateness:
-    """How long the longest overdue timer and page are overdue; zero when none is."""
-
-    timer: timedelta
-    page: timedelta
-
-
-@dataclass(frozen=True, slots=True)
 class Standing:
-    """What an operator wants to see of the rows."""
+    """What an operator wants to see; the age is None when no canary ever came through."""
 
     active: Mapping[tuple[Status, Priority], int]
     lateness: Lateness
+    canary_age: timedelta | None
 
 
 async def load_standing(session: AsyncSession, now: datetime) -> Standing:
     """Read all of it."""
-    return Standing(await count_active(session), await load_lateness(session, now))
+    return Standing(
+        await count_active(session),
+        await load_lateness(session, now),
+        await find_canary_age(session, now),
+    )
 
 
 async def load_lateness(session: AsyncSession, now: datetime) -> Lateness:
@@ -39,3 +40,58 @@ async def load_lateness(session: AsyncSession, now: datetime) -> Lateness:
     timer_due_at = await oldest_overdue(session, now)
     page_due_at = await oldest_unsent(session, now)
     return Lateness(now - (timer_due_at or now), now - (page_due_at or now))
+
+
+async def find_canary_age(session: AsyncSession, now: datetime) -> timedelta | None:
+    """Return how long ago a canary was last recorded."""
+    recorded_at = await session.scalar(select(func.max(Canary.recorded_at)))
+    return None if recorded_at is None else now - recorded_at
+
+
+async def lock_canaries(session: AsyncSession, ids: Collection[UUID]) -> Sequence[Canary]:
+    """Lock and read those of the canaries that are not through yet."""
+    rows = await session.scalars(
+        select(Canary)
+        .where(Canary.id.in_(ids), Canary.recorded_at.is_(None))
+        .order_by(Canary.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return rows.all()
+
+
+async def lock_newest_recorded(session: AsyncSession) -> Canary | None:
+    """Lock and read the newest canary that is through."""
+    return await session.scalar(
+        select(Canary)
+        .where(Canary.recorded_at.is_not(None))
+        .order_by(Canary.due_at.desc())
+        .limit(1)
+        .with_for_update()
+    )
+
+
+async def find_overdue_canaries(
+    session: AsyncSession, due_before: datetime, limit: int, *, without: Collection[UUID] = ()
+) -> Sequence[UUID]:
+    """Lock canaries that should be through, and that nobody works on; return their ids."""
+    rows = await session.scalars(
+        select(Canary.id)
+        .where(
+            Canary.due_at <= due_before,
+            Canary.recorded_at.is_(None),
+            Canary.id.not_in(without),
+        )
+        .order_by(Canary.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return rows.all()
+
+
+async def next_canary_due(session: AsyncSession, after: datetime) -> datetime | None:
+    """Return when the next canary is due, of those due after an instant."""
+    found: datetime | None = await session.scalar(
+        select(func.min(Canary.due_at)).where(Canary.due_at > after, Canary.recorded_at.is_(None))
+    )
+    return found

@@ -32,6 +32,14 @@ SWEEP_LAST_SUCCESS = Gauge(
 CLOCK_OFFSET = Gauge(
     "incident_clock_offset_seconds", "PostgreSQL's clock minus this process's clock."
 )
+HEARTBEATS = Counter(
+    "incident_heartbeat_calls_total", "Calls of the dead-man's switch, by result.", ["result"]
+)
+CANARY_SECONDS = Histogram(
+    "incident_canary_seconds",
+    "From the instant a canary was due to its record.",
+    buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300),
+)
 
 # What follows is asked for when Prometheus asks; NaN: it could not be found out.
 DATABASE_UP = Gauge("incident_database_up", "Whether this process reads from PostgreSQL: 1 or 0.")
@@ -53,6 +61,9 @@ OVERDUE_TIMER = Gauge(
 OVERDUE_PAGE = Gauge(
     "incident_pages_overdue_seconds",
     "How late the longest overdue page is that is not being sent; 0: none is.",
+)
+CANARY_AGE = Gauge(
+    "incident_canary_age_seconds", "How long ago a canary last came through; NaN: none ever did."
 )
 HTTP_SECONDS = Histogram(
     "incident_http_request_seconds",

@@ -8,7 +8,7 @@ from incident_service.alerts.models import Alert
 from incident_service.catalog.models import Integration
 from incident_service.cli.doctor.finding import Finding, Patient, named, ok, problem, warning
 from incident_service.escalation.queries import oldest_overdue
-from incident_service.main import OVERDUE
+from incident_service.heartbeat.fitness import OVERDUE
 from incident_service.notifications.models import Page, PageStatus
 from incident_service.notifications.queries import find_overdue_addresses
 
