@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run demo test e2e image lint types contracts check format migration constraints secrets install
+.PHONY: help run demo test e2e image rules lint types contracts check format migration constraints secrets install
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -29,6 +29,16 @@ e2e: $(INSTALLED) ## run the tests that drive a real Alertmanager, and the demo
 
 image: $(INSTALLED) ## follow the Dockerfile without Docker and try the commands of its image
 	$(BIN)/pytest -m image -n 0 $(ARGS)
+
+rules: ## check and test the alert rules and the example configurations in monitoring/
+	@command -v promtool > /dev/null || { \
+	  echo "promtool is needed: install the package prometheus." >&2; exit 1; }
+	@command -v amtool > /dev/null || { \
+	  echo "amtool is needed: install the package prometheus-alertmanager." >&2; exit 1; }
+	promtool check rules monitoring/rules.yml
+	promtool test rules monitoring/rules.test.yml
+	promtool check config monitoring/prometheus.yml
+	amtool check-config monitoring/alertmanager.yml
 
 lint: $(INSTALLED) ## look for mistakes, and for code that is not formatted
 	$(BIN)/ruff check .

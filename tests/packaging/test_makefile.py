@@ -69,6 +69,13 @@ def test_without_an_alertmanager_the_end_to_end_tests_fail_in_words(machine):
     assert "install the package prometheus-alertmanager" in answer.stderr
 
 
+def test_without_prometheus_the_rules_are_not_tested_in_words(machine):
+    answer = machine.make("rules")
+
+    assert answer.returncode != 0
+    assert "install the package prometheus" in answer.stderr
+
+
 @pytest.mark.parametrize("name", ["prometheus-alertmanager", "alertmanager"])
 def test_either_name_of_alertmanager_will_do(machine, name):
     machine.has(machine.programs / name)

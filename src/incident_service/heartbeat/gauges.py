@@ -55,7 +55,7 @@ def show_rows(standing: Standing) -> None:
     metrics.OVERDUE_TIMER.set(standing.lateness.timer.total_seconds())
     metrics.OVERDUE_PAGE.set(standing.lateness.page.total_seconds())
     age = standing.canary_age
-    metrics.CANARY_AGE.set(math.nan if age is None else age.total_seconds())
+    metrics.CANARY_AGE.set(math.inf if age is None else age.total_seconds())
 
 
 def forget_rows() -> None:

@@ -63,7 +63,7 @@ OVERDUE_PAGE = Gauge(
     "How late the longest overdue page is that is not being sent; 0: none is.",
 )
 CANARY_AGE = Gauge(
-    "incident_canary_age_seconds", "How long ago a canary last came through; NaN: none ever did."
+    "incident_canary_age_seconds", "How long ago a canary last came through; +Inf: none ever did."
 )
 HTTP_SECONDS = Histogram(
     "incident_http_request_seconds",
