@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from sqlalchemy import update
 from tests.notifications.arrangements import ScriptedChannel, make_courier
 from tests.running import drill_settings
 from tests.samples import sample
@@ -19,6 +20,7 @@ from incident_service.heartbeat.fitness import Lateness
 from incident_service.heartbeat.gauges import measure
 from incident_service.heartbeat.queries import load_lateness
 from incident_service.main import create_serving_app
+from incident_service.teams.models import User
 
 # What a scrape may take at the very most: Prometheus gives up after 10 s.
 SCRAPE_S = 9.0
@@ -54,6 +56,31 @@ async def test_active_incidents_are_shown_by_status_and_priority(stage, runtime)
     assert sample("incident_active_incidents", status="acknowledged", **of_theirs) == 1
     assert sample("incident_active_incidents", status="open", priority="info") == 0
     assert sample("incident_active_incidents", status="resolved", **of_theirs) is None
+
+
+async def test_an_exhausted_incident_is_shown_until_somebody_answers(stage, runtime):
+    await stage.fire("Disk")
+    shown = []
+
+    for _ in range(2):
+        await stage.wait(minutes=6)
+    await measure(runtime)
+    shown.append(sample("incident_exhausted_incidents"))
+    await stage.do("acknowledge", await stage.incident())
+    await measure(runtime)
+    shown.append(sample("incident_exhausted_incidents"))
+
+    assert shown == [1, 0]
+
+
+async def test_an_incident_with_nobody_to_page_is_shown(stage, runtime):
+    async with stage.transactions.open() as tx:
+        await tx.session.execute(update(User).values(is_active=False))
+    await stage.fire("Disk")
+
+    await measure(runtime)
+
+    assert sample("incident_nobody_to_page_incidents") == 1
 
 
 async def test_nothing_is_late_while_everything_is_in_time(stage):

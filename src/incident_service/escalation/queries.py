@@ -72,6 +72,16 @@ async def next_due(session: AsyncSession, after: datetime) -> datetime | None:
     return found
 
 
+async def count_with_nobody_to_page(session: AsyncSession) -> int:
+    """Count the incidents that wait for their policy to name somebody who can be paged."""
+    found = await session.scalar(
+        select(func.count())
+        .select_from(EscalationJob)
+        .where(EscalationJob.kind == TimerKind.RECHECK, *IS_PENDING)
+    )
+    return found or 0
+
+
 async def pending(
     session: AsyncSession, until: datetime, *, after: tuple[datetime, UUID] | None, limit: int
 ) -> list[tuple[datetime, UUID]]:

@@ -12,7 +12,7 @@ from incident_service import jobs
 from incident_service.core.db import Tx
 from incident_service.core.ids import new_id
 from incident_service.heartbeat import queries
-from incident_service.heartbeat.fitness import why_overdue, why_stale
+from incident_service.heartbeat.fitness import Call, Decision, decide
 from incident_service.heartbeat.models import Canary
 from incident_service.observability import metrics
 
@@ -68,18 +68,13 @@ async def advance(tx: Tx, canary_ids: Collection[UUID]) -> int:
     return len(canaries)
 
 
-async def claim_call(tx: Tx) -> str | None:
-    """Use the newest canary for a call of the dead-man's switch; say why not, when it may not be.
-
-    An empty text: it is used already, by this worker or another one.
-    """
+async def claim_call(tx: Tx) -> Decision:
+    """Decide about a call of the dead-man's switch, and use the newest canary for it."""
     newest = await queries.lock_newest_recorded(tx.session)
-    age = tx.now - newest.recorded_at if newest and newest.recorded_at else None
     lateness = await queries.load_lateness(tx.session, tx.now)
-    unfit = why_stale(age) or why_overdue(lateness)
-    if unfit or newest is None:
-        return unfit
-    if newest.called_at is not None:
-        return ""
-    newest.called_at = tx.now
-    return None
+    if newest is None or newest.recorded_at is None:
+        return decide(None, lateness, used=False)
+    decision = decide(tx.now - newest.recorded_at, lateness, used=newest.called_at is not None)
+    if isinstance(decision, Call):
+        newest.called_at = tx.now
+    return decision

@@ -35,6 +35,33 @@ def why_overdue(late: Lateness) -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call the dead-man's switch now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """The newest canary has been used for a call; wait for the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withhold:
+    """Pages do not get through as they should: let the switch raise its alarm."""
+
+    reason: str
+
+
+Decision = Call | Used | Withhold
+
+
+def decide(canary_age: timedelta | None, late: Lateness, *, used: bool) -> Decision:
+    """Decide about a call; `used` says that the newest canary was already good for one."""
+    if reason := why_stale(canary_age) or why_overdue(late):
+        return Withhold(reason)
+    return Used() if used else Call()
+
+
 def seconds(duration: timedelta) -> int:
     """Return whole seconds."""
     return round(duration.total_seconds())

@@ -17,6 +17,13 @@ from incident_service.observability import metrics
 log = structlog.get_logger()
 # Prometheus gives up after 10 s by default.
 PATIENCE_S = 2.0
+OF_ROWS = (
+    metrics.EXHAUSTED_INCIDENTS,
+    metrics.UNPAGED_INCIDENTS,
+    metrics.OVERDUE_TIMER,
+    metrics.OVERDUE_PAGE,
+    metrics.CANARY_AGE,
+)
 
 
 async def measure(runtime: Runtime) -> None:
@@ -52,6 +59,8 @@ def show_rows(standing: Standing) -> None:
         for priority in Priority:
             count = standing.active.get((status, priority), 0)
             metrics.ACTIVE_INCIDENTS.labels(status.value.lower(), priority.value).set(count)
+    metrics.EXHAUSTED_INCIDENTS.set(standing.exhausted)
+    metrics.UNPAGED_INCIDENTS.set(standing.with_nobody_to_page)
     metrics.OVERDUE_TIMER.set(standing.lateness.timer.total_seconds())
     metrics.OVERDUE_PAGE.set(standing.lateness.page.total_seconds())
     age = standing.canary_age
@@ -62,9 +71,8 @@ def forget_rows() -> None:
     """Show nothing that is no longer known to be so."""
     metrics.DATABASE_UP.set(0)
     metrics.ACTIVE_INCIDENTS.clear()
-    metrics.OVERDUE_TIMER.set(math.nan)
-    metrics.OVERDUE_PAGE.set(math.nan)
-    metrics.CANARY_AGE.set(math.nan)
+    for gauge in OF_ROWS:
+        gauge.set(math.nan)
 
 
 async def measure_queue(runtime: Runtime) -> None:

@@ -9,11 +9,11 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.catalog.priority import Priority
-from incident_service.escalation.queries import oldest_overdue
+from incident_service.escalation.queries import count_with_nobody_to_page, oldest_overdue
 from incident_service.heartbeat.fitness import Lateness
 from incident_service.heartbeat.models import Canary
 from incident_service.incidents.lifecycle import Status
-from incident_service.incidents.queries import count_active
+from incident_service.incidents.queries import count_active, count_exhausted
 from incident_service.notifications.queries import oldest_unsent
 
 
@@ -22,6 +22,8 @@ class Standing:
     """What an operator wants to see; the age is None when no canary ever came through."""
 
     active: Mapping[tuple[Status, Priority], int]
+    exhausted: int
+    with_nobody_to_page: int
     lateness: Lateness
     canary_age: timedelta | None
 
@@ -30,6 +32,8 @@ async def load_standing(session: AsyncSession, now: datetime) -> Standing:
     """Read all of it."""
     return Standing(
         await count_active(session),
+        await count_exhausted(session, now),
+        await count_with_nobody_to_page(session),
         await load_lateness(session, now),
         await find_canary_age(session, now),
     )

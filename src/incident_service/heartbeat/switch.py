@@ -6,6 +6,7 @@ from incident_service.core.db import Transactions
 from incident_service.core.outbound import Outbound, OutboundError
 from incident_service.core.reconciler import Swept
 from incident_service.heartbeat.actions import claim_call
+from incident_service.heartbeat.fitness import Call, Used, Withhold
 from incident_service.observability import metrics
 
 log = structlog.get_logger()
@@ -30,20 +31,23 @@ class Switch:
 
     async def sweep(self) -> Swept:
         """Call, when a canary is fresh, not used yet, and nothing is overdue."""
-        why_not = await self._transactions.run(claim_call)
-        self._note(why_not)
-        if why_not is None:
-            await self._call()
+        match await self._transactions.run(claim_call):
+            case Call():
+                self._note(None)
+                await self._call()
+            case Used():
+                self._note(None)
+            case Withhold(reason):
+                self._note(reason)
         return Swept()
 
-    def _note(self, why_not: str | None) -> None:
+    def _note(self, reason: str | None) -> None:
         """Log once that calls are withheld, and why; and once that they are not any more."""
-        withheld = bool(why_not)
-        if withheld and not self._withheld:
-            log.error("heartbeat.withheld", reason=why_not)
-        if self._withheld and not withheld:
+        if reason and not self._withheld:
+            log.error("heartbeat.withheld", reason=reason)
+        if self._withheld and not reason:
             log.info("heartbeat.goes_on")
-        self._withheld = withheld
+        self._withheld = reason is not None
 
     async def _call(self) -> None:
         try:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.catalog.priority import Priority
@@ -145,3 +145,17 @@ async def count_active(session: AsyncSession) -> dict[tuple[Status, Priority], i
         .group_by(Incident.status, Incident.priority)
     )
     return {(status, priority): count for status, priority, count in rows}
+
+
+async def count_exhausted(session: AsyncSession, now: datetime) -> int:
+    """Count the open incidents whose policy ran out, without those that somebody has snoozed."""
+    found = await session.scalar(
+        select(func.count())
+        .select_from(Incident)
+        .where(
+            Incident.status == Status.OPEN,
+            Incident.exhausted_at.is_not(None),
+            or_(Incident.snoozed_until.is_(None), Incident.snoozed_until <= now),
+        )
+    )
+    return found or 0

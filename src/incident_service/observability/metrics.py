@@ -54,6 +54,14 @@ ACTIVE_INCIDENTS = Gauge(
     "Incidents that are open or acknowledged.",
     ["status", "priority"],
 )
+EXHAUSTED_INCIDENTS = Gauge(
+    "incident_exhausted_incidents",
+    "Open incidents whose policy ran out and that nobody has answered or snoozed.",
+)
+UNPAGED_INCIDENTS = Gauge(
+    "incident_nobody_to_page_incidents",
+    "Incidents that wait for somebody to page: a whole pass, or no policy, paged nobody.",
+)
 OVERDUE_TIMER = Gauge(
     "incident_escalation_overdue_seconds",
     "How late the longest overdue timer is that has not run; 0: none is.",
