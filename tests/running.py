@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 from tests import factories
@@ -35,13 +36,14 @@ class Service:
         self.workers = AsyncExitStack()
 
 
-def drill_settings(database_url: str, redis_url: str, minute_s: float) -> Settings:
+def drill_settings(database_url: str, redis_url: str, minute_s: float, **others: Any) -> Settings:
     return Settings(
         _env_file=None,
         database_url=database_url,
         redis_url=redis_url,
         escalation_minute_seconds=minute_s,
         outbound_allow="127.0.0.0/8",
+        **others,
     )
 
 

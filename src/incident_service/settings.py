@@ -71,6 +71,9 @@ class Settings(BaseSettings):
         None, description="A dead-man's switch, called about every minute while pages get through."
     )
     database_pool_size: int = Field(10, ge=2, le=200)
+    transaction_seconds: float = Field(
+        12.0, gt=0, description="What takes the database longer is given up, and answered 503."
+    )
     worker_jobs: int = Field(20, ge=1, le=200, description="Jobs at once, in each worker.")
     log_level: str = "INFO"
     log_json: bool = True

@@ -46,8 +46,9 @@ ATTEMPTS = 4
 # transaction at work on the same rows.
 ATTEMPTS_WHEN_OVERTAKEN = 30
 
-# A request that waits longer than this for a statement or a lock helps nobody; Alertmanager's own
-# patience is 10 s by default.
+# From the inside out: a lock, a statement, the whole transaction. A request that waits longer than
+# this helps nobody. The last one counts here, not in PostgreSQL, which may have fallen silent.
+LONGEST_TRANSACTION_S = 12.0
 SERVER_SETTINGS = {
     "application_name": "incident-service",
     "statement_timeout": "8000",
@@ -139,6 +140,7 @@ class Transactions:
     queue: Queue
     clock: Clock
     minute: timedelta = timedelta(minutes=1)
+    longest_s: float = LONGEST_TRANSACTION_S
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Tx]:
@@ -146,8 +148,16 @@ class Transactions:
 
         A queue that is down does not undo committed work: it is logged, and the reconciler,
         which reads due work from the database, does it later.
+
+        Raises:
+            TimeoutError: it took longer than `longest_s`. Whether it committed is not known
+                when that happens during the commit, as with any connection that breaks then.
         """
-        async with self.sessions() as session, session.begin():
+        async with (
+            asyncio.timeout(self.longest_s),
+            self.sessions() as session,
+            session.begin(),
+        ):
             # Before the clock is asked: a wait for a connection would make `now` old, and a new
             # connection measures the clock.
             await session.connection()

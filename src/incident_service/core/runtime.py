@@ -25,6 +25,7 @@ from incident_service.settings import Settings
 log = structlog.get_logger()
 LARGE_OFFSET_S = 2.0
 MEASURE_EVERY_S = 30.0
+FAREWELL_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,21 @@ async def open_runtime(
     redis = make_redis(settings.redis_url)
     queue = ArqQueue(redis)
     measure_on_connect(engine, clock)
-    transactions = Transactions(make_sessions(engine), queue, clock, settings.minute)
+    transactions = Transactions(
+        make_sessions(engine), queue, clock, settings.minute, settings.transaction_seconds
+    )
     try:
         yield Runtime(settings, engine, redis, queue, clock, transactions)
     finally:
         await queue.close()
-        await engine.dispose()
+        await close_engine(engine)
+
+
+async def close_engine(engine: AsyncEngine) -> None:
+    """Say goodbye to PostgreSQL, unless it has fallen silent: nobody waits for that to stop."""
+    try:
+        async with asyncio.timeout(FAREWELL_S):
+            await engine.dispose()
+    except TimeoutError:
+        log.info("database.silent_at_the_end")
+        await engine.dispose(close=False)
