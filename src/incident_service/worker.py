@@ -28,7 +28,7 @@ from incident_service.notifications.jobs import deliver
 log = structlog.get_logger()
 
 JOB_TIMEOUT_S = 20  # also bounds how long a killed worker's job stays reserved
-POLL_S = 0.05
+POLL_S = 0.02
 LONGEST_RETRY_S = 30.0
 REBUILD_PAUSE_S = 1.0
 RESTORE_EVERY_S = 30.0

@@ -367,3 +367,22 @@ async def test_nothing_more_is_sent_to_a_person_who_is_inactive_now(transactions
 
     assert channel.pages == []
     assert await statuses(transactions) == [NotificationStatus.FAILED]
+
+
+async def test_one_call_serves_an_address_and_sends_what_comes_due_meanwhile(transactions):
+    scene = await set_scene(transactions, bundle=False)
+    await page_about(transactions, scene)
+    channel = ScriptedChannel()
+    courier = make_courier(transactions, channel)
+    others: list[int] = []
+
+    async def one_more() -> None:
+        channel.during = None
+        await page_about(transactions, scene)
+        others.append(await courier.deliver(scene.method.id))
+
+    channel.during = one_more
+    tried = await courier.deliver(scene.method.id)
+
+    assert (tried, others) == (2, [0])
+    assert await statuses(transactions) == [NotificationStatus.SENT] * 2

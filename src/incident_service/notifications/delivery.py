@@ -63,17 +63,32 @@ class Courier:
         self._sweep_s = sweep_s
         self._sweeping: dict[UUID, asyncio.Task[int]] = {}
         self._resting: Resting[UUID] = Resting()
+        # The addresses that are being served, and whether more was asked for since the last look.
+        self._serving: dict[UUID, bool] = {}
         for channel in channels:  # from 0, so that the first failure is an increase
             metrics.PAGES_FAILED.labels(channel.value)
 
     async def deliver(self, contact_method_id: UUID) -> int:
         """Send what is due for one address; return how many pages were tried.
 
-        Bounded in pages and in time; what is left over gets a job of its own.
+        Of several calls for one address, one does the work and looks once more before it ends:
+        else all of them would wait for the address's lock, each with a connection in its hands.
         """
+        if contact_method_id in self._serving:
+            self._serving[contact_method_id] = True
+            return 0
+        self._serving[contact_method_id] = False
+        try:
+            return await self._serve(contact_method_id)
+        finally:
+            del self._serving[contact_method_id]
+
+    async def _serve(self, contact_method_id: UUID) -> int:
+        """Send what is due, bounded in pages and in time; what is left over gets a job."""
         stop_at_s = monotonic_s() + STARTING_S
         tried = 0
         while tried < PAGES_A_CALL and monotonic_s() < stop_at_s:
+            self._serving[contact_method_id] = False
             match await self._claim(contact_method_id):
                 case Claimed() as claimed:
                     await self._hand_over(claimed)
@@ -81,7 +96,8 @@ class Courier:
                 case Dropped():
                     continue
                 case Held() | NothingDue():
-                    return tried
+                    if not self._serving[contact_method_id]:
+                        return tried
         async with self._transactions.open() as tx:
             tx.enqueue(jobs.deliver(contact_method_id, tx.now))
         return tried
