@@ -1,10 +1,13 @@
-"""The commands: `incident-service dev | api | worker | migrate | doctor | openapi | demo`."""
+"""The commands: `incident-service dev | api | worker | migrate | backup | restore | …`."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from incident_service.cli.backup.restoring import run_restore
+from incident_service.cli.backup.saving import run_backup
 from incident_service.cli.demo.process import run_demo
 from incident_service.cli.demo.service import Access
 from incident_service.cli.dev.process import run_dev
@@ -35,6 +38,13 @@ Check = Annotated[bool, typer.Option("--check", help="Only look; exit code 1 whe
 CheckAlive = Annotated[
     bool, typer.Option("--check-alive", help="Only ask whether this machine's worker is alive.")
 ]
+To = Annotated[
+    Path | None, typer.Argument(help="A new file, or a directory; otherwise this directory.")
+]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Drop the tables that are there, all of them.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Even while an API or a worker is connected.")]
 Console = Annotated[
     bool, typer.Option("--console", help="Print the pages of console contacts, as `dev` does.")
 ]
@@ -86,6 +96,23 @@ def migrate_tables(*, check: Check = False) -> None:
             f"{revisions.head}: run `incident-service migrate`."
         )
     print(told(revisions, revisions))
+
+
+@app.command()
+def backup(to: To = None) -> None:
+    """Write all that the database holds to a file; API and workers go on meanwhile."""
+    run_backup(to)
+
+
+@app.command()
+def restore(
+    dump: Annotated[Path, typer.Argument(help="What `backup` has written.")],
+    *,
+    replace: Replace = False,
+    force: Force = False,
+) -> None:
+    """Fill an empty database from a backup, in one transaction, and migrate it."""
+    run_restore(dump, replace=replace, force=force)
 
 
 @app.command()

@@ -73,9 +73,14 @@ async def compare(url: str) -> Revisions:
     """
     scripts = ScriptDirectory.from_config(alembic_config(url))
     current = await current_revision(url)
-    known = {script.revision for script in scripts.walk_revisions()}
-    is_ahead = current is not None and current not in known
+    is_ahead = current is not None and not knows(current)
     return Revisions(current, scripts.get_current_head() or "", is_ahead=is_ahead)
+
+
+def knows(revision: str) -> bool:
+    """Say whether this release has a revision; it has not those of later ones."""
+    scripts = ScriptDirectory.from_config(Config(find_alembic_ini()))
+    return revision in {script.revision for script in scripts.walk_revisions()}
 
 
 async def current_revision(url: str) -> str | None:

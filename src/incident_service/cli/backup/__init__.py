@@ -1,0 +1,1 @@
+"""Back the database up to a file, and restore it from one."""

@@ -1,0 +1,68 @@
+"""Databases to back up and to restore into, and commands that run to their end."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from tests.conftest import execute, run_migrations
+from tests.processes import Command, command
+
+from incident_service.embedded import EmbeddedPostgres
+
+NUMBERS = count()
+
+
+class Shell:
+    """Runs our commands, as an operator of one installation does."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    async def run(self, *words: str | Path, **settings: str | Path) -> tuple[int, str]:
+        """Return a command's exit code and what it said; `settings` are those of the service."""
+        given = {f"INCIDENT_SERVICE_{name.upper()}": str(text) for name, text in settings.items()}
+        environment = {"HOME": str(self.home)} | given
+        async with command(*map(str, words), environment=environment, home=self.home) as running:
+            return await ended(running)
+
+
+async def ended(running: Command) -> tuple[int, str]:
+    code = await running.exit_code(within_s=60)
+    return code, running.text
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+@pytest.fixture
+def data_dir(run_directory: Path) -> Iterator[Path]:
+    """A data directory that is not there yet; its server is stopped at the end."""
+    directory = run_directory / f"data-{os.getpid()}-{next(NUMBERS)}"
+    yield directory
+    if directory.exists():
+        with EmbeddedPostgres(directory):
+            pass  # stops what a failed test left behind
+        shutil.rmtree(directory)
+
+
+@pytest.fixture
+async def new_database(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """An empty database."""
+    name = f"restored_{os.getpid()}_{next(NUMBERS)}"
+    await execute(postgres.url, f"CREATE DATABASE {name}")
+    yield postgres.database_url(name)
+    await execute(postgres.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def start_migrated(data_dir: Path) -> EmbeddedPostgres:
+    """Start the server of a data directory, as `dev` does, with the tables made."""
+    server = EmbeddedPostgres(data_dir, durable=False)
+    await asyncio.to_thread(server.start)
+    await run_migrations(server.url)
+    return server
