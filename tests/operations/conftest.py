@@ -1,6 +1,7 @@
 """Databases to back up and to restore into, and commands that run to their end."""
 
 import asyncio
+import json
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -66,3 +67,14 @@ async def start_migrated(data_dir: Path) -> EmbeddedPostgres:
     await asyncio.to_thread(server.start)
     await run_migrations(server.url)
     return server
+
+
+def webhook_to(key: str, *alerts: dict[str, object]) -> tuple[bytes, bytes]:
+    """Return a webhook as it goes over the wire, in two parts: the server is asked between them."""
+    body = json.dumps({"version": "4", "groupLabels": {}, "alerts": alerts}).encode()
+    head = (
+        "POST /v1/ingest/alertmanager HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {key}\r\nContent-Length: {len(body)}\r\n"
+        "Expect: 100-continue\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode(), body

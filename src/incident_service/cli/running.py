@@ -5,7 +5,12 @@ import signal
 from collections.abc import Coroutine
 from typing import Any
 
+import structlog
 import uvicorn
+
+log = structlog.get_logger()
+# Longer than a request or a page takes that has just begun; shorter than containers are given.
+ENDS_WITHIN_S = 20.0
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
@@ -20,6 +25,7 @@ def stop_on_signals(stopping: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
+        log.info("process.stopping", within_s=ENDS_WITHIN_S)
         stopping.set()
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(each)
@@ -28,20 +34,30 @@ def stop_on_signals(stopping: asyncio.Event) -> None:
         loop.add_signal_handler(each, stop)
 
 
-async def side_by_side(stopping: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
+async def side_by_side(
+    stopping: asyncio.Event,
+    *parts: Coroutine[Any, Any, None],
+    ends_within_s: float = ENDS_WITHIN_S,
+) -> None:
     """Run all parts until each has ended.
 
-    When one fails, the others are told to stop, and its error is raised after they have.
+    When one fails, the others are told to stop, and its error is raised after they have. From
+    then on, or from when `stopping` is set, they are given `ends_within_s`; what has not ended by
+    then is cancelled: whatever it was doing is done again by somebody else.
     """
     tasks = [asyncio.create_task(part) for part in parts]
+    over = asyncio.create_task(asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION))
+    asked = asyncio.create_task(stopping.wait())
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        await asyncio.wait({over, asked}, return_when=asyncio.FIRST_COMPLETED)
         stopping.set()
-        await asyncio.wait(tasks)
+        _, late = await asyncio.wait(tasks, timeout=ends_within_s)
+        if late:
+            log.warning("process.ends_late", parts=len(late))
     finally:
-        for task in tasks:
+        for task in (*tasks, over, asked):
             task.cancel()
-        endings = await asyncio.gather(*tasks, return_exceptions=True)
+        endings = await asyncio.gather(*tasks, over, asked, return_exceptions=True)
     for ending in endings:
-        if isinstance(ending, BaseException):
+        if isinstance(ending, Exception):
             raise ending

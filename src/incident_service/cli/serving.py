@@ -18,7 +18,8 @@ from incident_service.main import create_serving_app
 from incident_service.settings import Settings
 
 log = structlog.get_logger()
-GRACE_S = 10
+# Longer than the longest transaction, so that each request is answered, if only with 503.
+GRACE_S = 15
 
 
 class Server(uvicorn.Server):
