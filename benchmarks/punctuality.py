@@ -50,17 +50,17 @@ COPY_INCIDENTS = """
     WHERE i.fingerprint NOT LIKE 'copy/%'
 """
 COPY_STEPS = """
+    WITH j AS MATERIALIZED (SELECT * FROM escalation_jobs WHERE NOT completed)
     INSERT INTO escalation_jobs
     SELECT made.*
-    FROM escalation_jobs j,
+    FROM j,
         (SELECT id, gen_random_uuid() AS job_id, row_number() OVER () AS n
          FROM incidents WHERE fingerprint LIKE 'copy/%') i,
-        LATERAL jsonb_populate_record(j, jsonb_build_object(
+        LATERAL jsonb_populate_record(NULL::escalation_jobs, to_jsonb(j) || jsonb_build_object(
             'id', i.job_id, 'arq_job_id', i.job_id, 'incident_id', i.id,
             'scheduled_for', $5::timestamptz + make_interval(secs => CASE WHEN i.n <= $1
                 THEN $2::float8 + $3::float8 * (i.n - 1) / greatest($1 - 1, 1)
                 ELSE $4::float8 + i.n * 0.01 END))) made
-    WHERE NOT j.completed
 """
 LATENESS = """
     SELECT extract(epoch FROM executed_at - scheduled_for)::float8

@@ -112,9 +112,7 @@ class Story(RuleBasedStateMachine):
 
     def reconcile(self) -> None:
         self.run(self.world.run_timers())
-        for incident in self.model.all_incidents():
-            if incident.timer and incident.timer.due_at <= self.now - GRACE:
-                incident.run_timer(self.now)
+        self.run_timers_due_by(self.now - GRACE)
         self.run(self.world.release_held())
         self.model.release_held(self.now)
         self.run(self.world.deliver_overdue())
@@ -124,10 +122,15 @@ class Story(RuleBasedStateMachine):
         return self.jobs[which % len(self.jobs)]
 
     def run_job(self, key: str, *, keep: bool = False) -> None:
-        due = self.run(self.world.timers_of([key]))
+        wakes_timers = self.run(self.world.wakes_timers(key))
         self.run(self.world.run_job(key, keep=keep))
-        for incident, incident_id in self.ids.items():
-            if incident_id in due:
+        if wakes_timers:
+            self.run_timers_due_by(self.now)
+
+    def run_timers_due_by(self, due_by: datetime) -> None:
+        """Have the model take every step that is due, as a worker does that was woken."""
+        for incident in self.model.all_incidents():
+            if incident.timer and incident.timer.due_at <= due_by:
                 incident.run_timer(self.now)
 
     # --- what must be so after each of it

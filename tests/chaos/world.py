@@ -2,7 +2,7 @@
 
 import json
 from asyncio import CancelledError
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +27,7 @@ from incident_service.catalog.models import Service
 from incident_service.core.db import Transactions, Tx, make_engine, make_sessions
 from incident_service.core.queue import ArqQueue, Later, deserialize, make_redis, unix_ms
 from incident_service.escalation.jobs import overdue_timers, restore_jobs
+from incident_service.jobs import RUN_TIMER
 from incident_service.notifications.channels.contract import ChannelSender
 from incident_service.notifications.delivery import Courier
 from incident_service.policies.actions import delete_policy, update_policy
@@ -54,10 +55,6 @@ EPISODES = """
     SELECT split_part(title, ' ', 1) AS name, starts_at, status, refire_at
     FROM alerts ORDER BY starts_at
 """
-DUE_TIMERS = """
-    SELECT incident_id FROM escalation_jobs
-    WHERE NOT completed AND cancelled_at IS NULL AND scheduled_for <= $1 AND arq_job_id = ANY($2)
-"""
 
 
 @dataclass
@@ -80,6 +77,11 @@ class World:
             default_queue_name, "-inf", unix_ms(self.clock()), withscores=False
         )
         return [key.decode() for key in keys]
+
+    async def wakes_timers(self, key: str) -> bool:
+        """Say whether the job makes its worker look for timers that are due."""
+        content = await self.redis.get(job_key_prefix + key)
+        return content is not None and deserialize(content)["f"] == RUN_TIMER
 
     async def run_job(self, key: str, *, keep: bool = False) -> None:
         """Do a job as arq does: by its handler, then out of the queue, or later again."""
@@ -145,11 +147,6 @@ class World:
 
     async def episodes(self) -> list[Any]:
         return await self.reader.fetch(EPISODES)
-
-    async def timers_of(self, keys: Sequence[str]) -> set[UUID]:
-        """The incidents whose pending timer is due and has its job among `keys`."""
-        rows = await self.reader.fetch(DUE_TIMERS, self.clock(), list(keys))
-        return {row["incident_id"] for row in rows}
 
     # --- what responders do
 

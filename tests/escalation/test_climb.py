@@ -224,6 +224,17 @@ async def test_a_job_that_comes_before_its_time_is_sent_back(stage):
     assert early.value.at == row.scheduled_for
 
 
+async def test_a_job_works_off_what_else_is_due_and_takes_those_jobs_out(stage, queue):
+    await stage.fire("Disk", "Memory")
+    disk, memory = [await stage.pending(incident) for incident in await stage.incidents()]
+    stage.clock.now = max(disk.scheduled_for, memory.scheduled_for)
+
+    await TimerJobs(stage.transactions).run(str(disk.id))
+
+    assert [await stage.told(each) for each in await stage.incidents()] == [["First", "Second"]] * 2
+    assert str(memory.id) in queue.removed
+
+
 async def test_running_a_timer_twice_pages_once(stage):
     await stage.fire("Disk")
     row = await stage.pending(await stage.incident())

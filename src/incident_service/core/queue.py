@@ -119,10 +119,14 @@ class ArqQueue:
         Raises:
             QueueDown: the queue is away.
         """
+        restored = 0
         try:
-            return await self._add(jobs)
+            for first in range(0, len(jobs), JOBS_A_CALL):
+                part = jobs[first : first + JOBS_A_CALL]
+                restored += await self._add(await self._lost(part))
         except (RedisError, OSError, TimeoutError) as error:
             raise QueueDown(type(error).__name__) from error
+        return restored
 
     async def depth(self) -> int:
         """Return how many jobs wait or run, within `PATIENCE_S`.
@@ -135,6 +139,15 @@ class ArqQueue:
                 return int(await self._redis.zcard(default_queue_name))
         except (RedisError, OSError, TimeoutError) as error:
             raise QueueDown(type(error).__name__) from error
+
+    async def _lost(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return those that neither wait nor run: most are there, and writing one out is slow."""
+        if not jobs:
+            return []
+        due: list[float | None] = await self._redis.zmscore(
+            default_queue_name, [job.key for job in jobs]
+        )
+        return [job for job, at in zip(jobs, due, strict=True) if at is None]
 
     async def _add(self, jobs: Sequence[Job]) -> int:
         added = 0
