@@ -62,7 +62,8 @@ async def open_stage(wanted: Access) -> AsyncIterator[Stage]:
             raise CannotRun("Give --api-key and --integration-key together with --url.")
         yield Stage(wanted)
     else:
-        print("No `dev` is running: starting one, in a directory of its own …", flush=True)
+        print(f"No `dev` is running with its data in {directory}.")
+        print("Starting one for the demo, in a directory of its own …", flush=True)
         async with own_dev() as own, take_place(own, Access()) as stage:
             yield stage
 
