@@ -150,18 +150,23 @@ class Stage:
     # --- what time does
 
     async def wait(self, minutes: float) -> None:
-        """Let time pass in steps of a minute or less, with the reconciler at work."""
-        remaining = timedelta(minutes=minutes)
-        while remaining > timedelta(0):
-            step = min(remaining, MINUTE)
-            self.clock.now += step
-            remaining -= step
-            await self.reconcile()
+        """Let time pass with the reconciler at work: from one due time to the next."""
+        end = self.clock.now + timedelta(minutes=minutes)
+        while self.clock.now < end:
+            next_in = await self.reconcile()
+            self.clock.now = end if next_in > end - self.clock.now else self.clock.now + next_in
+        await self.reconcile()
 
-    async def reconcile(self) -> None:
-        """Do what is due at this instant, as the reconciler does a second later."""
-        await overdue_timers(self.transactions, grace=timedelta(0)).sweep()
-        await refire.held_alerts(self.transactions).sweep()
+    async def reconcile(self) -> timedelta:
+        """Do what is due at this instant, as the reconciler does a second later.
+
+        Returns how soon there is more to do.
+        """
+        timers = await overdue_timers(self.transactions, grace=timedelta(0)).sweep()
+        held = await refire.held_alerts(self.transactions).sweep()
+        return min(
+            timedelta.max if swept.next_in is None else swept.next_in for swept in (timers, held)
+        )
 
     # --- what can be seen
 
