@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run demo test e2e image rules lint types contracts check format migration constraints secrets install
+.PHONY: help run demo test faults e2e image rules lint types contracts check format migration constraints secrets install
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -21,6 +21,9 @@ demo: $(INSTALLED) ## fire at the running service and follow what happens
 
 test: $(INSTALLED) ## run the tests, on a real PostgreSQL and Valkey
 	$(BIN)/pytest $(ARGS)
+
+faults: $(INSTALLED) ## run the tests that kill processes and take servers away
+	$(BIN)/pytest -m faults $(ARGS)
 
 e2e: $(INSTALLED) ## run the tests that drive a real Alertmanager, and the demo
 	@command -v prometheus-alertmanager > /dev/null || command -v alertmanager > /dev/null || { \

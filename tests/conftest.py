@@ -57,6 +57,11 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than processors: tests often wait for a server."""
+    return (os.cpu_count() or 1) + 1
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     with path.open("a") as file:

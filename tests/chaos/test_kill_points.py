@@ -4,6 +4,8 @@ import pytest
 from tests.api_steps import firing
 from tests.chaos import promises
 
+pytestmark = pytest.mark.faults
+
 COMMITTING = ["before_commit", "after_commit"]
 HANDING_OVER = [*COMMITTING, "before_enqueue", "after_enqueue"]
 ANSWERING = [*HANDING_OVER, "before_answer"]

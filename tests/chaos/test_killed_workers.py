@@ -16,6 +16,8 @@ from incident_service.core.db import Transactions
 from incident_service.core.stopping import stops_within
 from incident_service.notifications.claim import LEASE
 
+pytestmark = pytest.mark.faults
+
 ALERTS = 20
 UNSENT = "SELECT count(*) FROM notifications WHERE status IN ('pending', 'sending')"
 

@@ -27,6 +27,8 @@ from incident_service.embedded.accounts import unprivileged
 from incident_service.embedded.binaries import PostgresPrograms, find_postgres
 from incident_service.embedded.directories import socket_path
 
+pytestmark = pytest.mark.faults
+
 SERVER = "EmbeddedPostgres"
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes user")
 

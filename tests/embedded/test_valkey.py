@@ -12,6 +12,8 @@ from tests.embedded.processes import OtherProcess, eventually
 from incident_service.embedded import EmbeddedError, EmbeddedValkey
 from incident_service.embedded.directories import socket_path
 
+pytestmark = pytest.mark.faults
+
 SERVER = "EmbeddedValkey"
 
 Begin = Callable[[], OtherProcess]

@@ -15,6 +15,8 @@ from incident_service.cli.backup.clients import environment
 from incident_service.core.db import make_engine
 from incident_service.embedded import EmbeddedPostgres
 
+pytestmark = pytest.mark.faults
+
 TEAMS = "SELECT name FROM teams ORDER BY 1"
 TABLES = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
 

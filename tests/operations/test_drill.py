@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 from sqlalchemy import select
 from tests import factories
 from tests.chaos import promises
@@ -19,6 +20,8 @@ from incident_service.embedded import EmbeddedPostgres
 from incident_service.incidents.models import Incident
 from incident_service.main import create_app
 from incident_service.settings import Settings
+
+pytestmark = pytest.mark.faults
 
 ABSENCE_H = 5  # longer than the whole climb takes
 

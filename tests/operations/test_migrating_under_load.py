@@ -20,6 +20,8 @@ from incident_service.core.clock import monotonic_s
 from incident_service.core.db import LONGEST_TRANSACTION_S, make_engine
 from incident_service.core.stopping import stops_within
 
+pytestmark = pytest.mark.faults
+
 NEXT_RELEASE = '''
 """What a later release adds."""
 

@@ -11,6 +11,8 @@ from tests.processes import environment_of
 from tests.receiver import webhook_receiver
 from tests.running import drill_settings, running
 
+pytestmark = pytest.mark.faults
+
 MINUTE_S = 0.4  # level 1 lasts 2 s
 PLACES = ("api-1", "worker-1", "api-2", "worker-2")
 BEGAN_AT = datetime(2026, 11, 2, 11, tzinfo=UTC)

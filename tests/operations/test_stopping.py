@@ -17,6 +17,8 @@ from incident_service.core.clock import monotonic_s
 from incident_service.core.stopping import stops_within
 from incident_service.notifications.models import Page
 
+pytestmark = pytest.mark.faults
+
 ENDS_WITHIN_S = 25.0  # compose gives a container 30 s
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 

@@ -14,6 +14,8 @@ from tests.running import Service, drill_settings, running
 
 from incident_service.core.stopping import stops_within
 
+pytestmark = pytest.mark.faults
+
 MINUTE_S = 0.4  # level 1 lasts 2 s
 GIVEN_UP_AFTER_S = 1.5
 

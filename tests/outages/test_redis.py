@@ -17,6 +17,8 @@ from incident_service.core.ids import new_id
 from incident_service.core.queue import Job, QueueDown, make_redis
 from incident_service.core.stopping import stops_within
 
+pytestmark = pytest.mark.faults
+
 MINUTE_S = 0.4  # level 1 lasts 2 s
 
 
