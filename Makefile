@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run demo test faults e2e image rules lint types contracts check format migration constraints secrets install
+.PHONY: help run demo test faults e2e image rules chaos lint types contracts check format migration constraints secrets install
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -42,6 +42,9 @@ rules: ## check and test the alert rules and the example configurations in monit
 	promtool test rules monitoring/rules.test.yml
 	promtool check config monitoring/prometheus.yml
 	amtool check-config monitoring/alertmanager.yml
+
+chaos: $(INSTALLED) ## break a running service at random, under load: ARGS="--seconds 600 --seed 1"
+	$(BIN)/python -m benchmarks.chaos $(ARGS)
 
 lint: $(INSTALLED) ## look for mistakes, and for code that is not formatted
 	$(BIN)/ruff check .

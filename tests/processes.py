@@ -27,6 +27,10 @@ class Command:
         self.reading = asyncio.create_task(self._read())
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def text(self) -> str:
         return "\n".join(self.lines)
 

@@ -65,7 +65,6 @@ async def until_all_is_sent(transactions: Transactions) -> None:
                     return
 
 
-@pytest.mark.e2e
 async def test_real_workers_that_are_killed_page_under_one_key(transactions, drill, tmp_path):
     environment = environment_of(drill)
     names = [f"Disk{number}" for number in range(ALERTS)]

@@ -18,7 +18,6 @@ PLACES = ("api-1", "worker-1", "api-2", "worker-2")
 BEGAN_AT = datetime(2026, 11, 2, 11, tzinfo=UTC)
 
 
-@pytest.mark.e2e
 async def test_a_rolling_restart_loses_and_doubles_nothing(
     transactions, database_url, valkey, tmp_path
 ):

@@ -69,7 +69,7 @@ async def test_a_request_that_has_begun_is_answered(stage, drill, tmp_path):
     assert [incident.title for incident in await stage.incidents()] == ["Disk"]
 
 
-@pytest.mark.e2e  # it takes as long as a request may take
+# It takes as long as a request may take
 async def test_a_request_that_never_ends_does_not_keep_the_process(stage, drill, tmp_path):
     environment = environment_of(drill) | {"INCIDENT_SERVICE_PORT": "0"}
     head, _ = webhook_to(stage.key, firing("Disk"))
