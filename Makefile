@@ -23,6 +23,8 @@ test: $(INSTALLED) ## run the tests, on a real PostgreSQL and Valkey
 	$(BIN)/pytest $(ARGS)
 
 faults: $(INSTALLED) ## run the tests that kill processes and take servers away
+	@command -v pgbouncer > /dev/null || test -x /usr/sbin/pgbouncer || { \
+	  echo "PgBouncer is needed: install the package pgbouncer." >&2; exit 1; }
 	$(BIN)/pytest -m faults $(ARGS)
 
 e2e: $(INSTALLED) ## run the tests that drive a real Alertmanager, and the demo
