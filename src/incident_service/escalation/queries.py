@@ -91,7 +91,8 @@ async def pending(
         EscalationJob.scheduled_for <= until, *IS_PENDING
     )
     if after is not None:
-        statement = statement.where(place > tuple_(*after))
+        # The first condition is implied; it is what lets the index begin there.
+        statement = statement.where(EscalationJob.scheduled_for >= after[0], place > tuple_(*after))
     rows = await session.execute(statement.order_by(place).limit(limit))
     return [(row.scheduled_for, row.id) for row in rows]
 
