@@ -1,0 +1,1 @@
+"""Schedules: whose turn it is, layer over layer, and who stands in."""
