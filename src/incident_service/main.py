@@ -31,9 +31,11 @@ from incident_service.observability import health
 from incident_service.observability.health import Measure
 from incident_service.policies import api as policies
 from incident_service.policies.hooks import PolicyHooks
-from incident_service.policies.queries import say_who_names_user
+from incident_service.policies.queries import say_who_names_schedule, say_who_names_user
 from incident_service.response import api as response
 from incident_service.response.actions import restart_on_policy
+from incident_service.schedules import api as schedules
+from incident_service.schedules.queries import say_which_schedules_name_user
 from incident_service.settings import Settings
 from incident_service.teams import api as teams
 
@@ -49,7 +51,17 @@ Lists come in pages: pass `next_cursor` as `cursor` until it is null. Errors are
 `application/problem+json` with a stable `code`; what is not yours is not found (404). Instants are
 RFC 3339, in UTC.
 """
-DOMAINS = (teams, policies, catalog, incidents, notifications, escalation, response, alerts)
+DOMAINS = (
+    teams,
+    schedules,
+    policies,
+    catalog,
+    incidents,
+    notifications,
+    escalation,
+    response,
+    alerts,
+)
 
 
 def create_app(
@@ -71,7 +83,12 @@ def create_app(
     app.state.transactions = transactions
     app.state.degradations = degradations
     app.state.measure = measure
-    app.state.user_in_use = (say_who_names_user, say_what_waits_for_user)
+    app.state.user_in_use = (
+        say_who_names_user,
+        say_which_schedules_name_user,
+        say_what_waits_for_user,
+    )
+    app.state.schedule_in_use = (say_who_names_schedule,)
     app.state.contact_method_in_use = (say_what_waits_for_address,)
     app.state.policy_hooks = PolicyHooks(count_active_on_policy, restart_on_policy)
     router = APIRouter(prefix="/v1")

@@ -8,6 +8,12 @@ from incident_service.heartbeat.models import Canary
 from incident_service.incidents.models import Incident, IncidentEvent
 from incident_service.notifications.models import Notification, Page, PageAttempt
 from incident_service.policies.models import EscalationLevel, EscalationPolicy
+from incident_service.schedules.models import (
+    Schedule,
+    ScheduleLayer,
+    ScheduleOverride,
+    ScheduleParticipant,
+)
 from incident_service.teams.models import ApiKey, ContactMethod, Team, TeamMembership, User
 
 metadata = Base.metadata
@@ -27,6 +33,10 @@ __all__ = [
     "Page",
     "PageAttempt",
     "RoutingRule",
+    "Schedule",
+    "ScheduleLayer",
+    "ScheduleOverride",
+    "ScheduleParticipant",
     "Service",
     "Team",
     "TeamMembership",

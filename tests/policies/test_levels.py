@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from incident_service.core.errors import Invalid
 from incident_service.policies.levels import (
     merged,
-    named_users,
-    require_known_users,
+    named,
+    require_known,
     require_usable,
 )
 from incident_service.policies.models import TargetType
@@ -17,7 +17,8 @@ from incident_service.policies.plan import PlanLevel, Target
 ANA_ID, BO_ID = UUID(int=1), UUID(int=2)
 ANA, BO = Target(TargetType.USER, ANA_ID), Target(TargetType.USER, BO_ID)
 TEAM = Target(TargetType.ENTIRE_TEAM)
-ROTA = Target(TargetType.SCHEDULE, UUID(int=3))
+ROTA_ID = UUID(int=3)
+ROTA, NO_ROTA = Target(TargetType.SCHEDULE, ROTA_ID), Target(TargetType.SCHEDULE)
 
 some_targets = st.builds(
     Target, st.sampled_from(TargetType), st.none() | st.sampled_from([ANA_ID, BO_ID])
@@ -32,10 +33,10 @@ some_levels = st.builds(
 @pytest.mark.parametrize(
     ("levels", "pointer"),
     [
-        ([PlanLevel((ROTA,), 5)], "/levels/0/target_type"),
-        ([PlanLevel((ANA, ROTA), 5)], "/levels/0/additional_targets/0/target_type"),
-        ([PlanLevel((ANA,), 5), PlanLevel((ANA, BO, ROTA), 5)],
-         "/levels/1/additional_targets/1/target_type"),
+        ([PlanLevel((NO_ROTA,), 5)], "/levels/0/target_id"),
+        ([PlanLevel((ANA, NO_ROTA), 5)], "/levels/0/additional_targets/0/target_id"),
+        ([PlanLevel((ANA,), 5), PlanLevel((ANA, BO, NO_ROTA), 5)],
+         "/levels/1/additional_targets/1/target_id"),
         ([PlanLevel((Target(TargetType.USER),), 5)], "/levels/0/target_id"),
         ([PlanLevel((Target(TargetType.ENTIRE_TEAM, uuid4()),), 5)], "/levels/0/target_id"),
         ([PlanLevel((TEAM,), 2)], "/levels/0/timeout_minutes"),
@@ -50,14 +51,14 @@ def test_a_level_that_cannot_be_used_is_pointed_at(levels, pointer):
 
 
 @pytest.mark.parametrize(
-    "level", [PlanLevel((ANA,), 1), PlanLevel((TEAM,), 3), PlanLevel((TEAM, ANA, BO), 10)]
+    "level", [PlanLevel((ANA,), 1), PlanLevel((TEAM,), 3), PlanLevel((TEAM, ROTA, BO), 10)]
 )
 def test_a_usable_level_is_accepted(level):
     require_usable([level])
 
 
 @given(st.lists(some_levels, max_size=4))
-def test_what_is_accepted_names_users_by_id_and_gives_teams_time(levels):
+def test_what_is_accepted_names_people_by_id_and_gives_teams_time(levels):
     try:
         require_usable(levels)
     except Invalid:
@@ -67,6 +68,7 @@ def test_what_is_accepted_names_users_by_id_and_gives_teams_time(levels):
         for target in level.targets:
             assert (target.type, target.id is None) in {
                 (TargetType.USER, False),
+                (TargetType.SCHEDULE, False),
                 (TargetType.ENTIRE_TEAM, True),
             }
         assert level.timeout_minutes >= (3 if TEAM in level.targets else 1)
@@ -76,15 +78,25 @@ def test_an_unknown_user_is_pointed_at():
     levels = [PlanLevel((ANA,), 5), PlanLevel((TEAM, BO), 5)]
 
     with pytest.raises(Invalid) as refused:
-        require_known_users(levels, {ANA_ID})
+        require_known(levels, {ANA_ID}, set())
 
     assert refused.value.pointer == "/levels/1/additional_targets/0/target_id"
 
 
-def test_users_are_found_wherever_they_stand():
-    levels = [PlanLevel((ANA, TEAM), 5), PlanLevel((TEAM, BO), 5)]
+def test_an_unknown_schedule_is_pointed_at():
+    levels = [PlanLevel((ANA,), 5), PlanLevel((ROTA,), 5)]
 
-    assert named_users(levels) == {ANA_ID, BO_ID}
+    with pytest.raises(Invalid) as refused:
+        require_known(levels, {ANA_ID}, set())
+
+    assert refused.value.pointer == "/levels/1/target_id"
+
+
+def test_users_are_found_wherever_they_stand():
+    levels = [PlanLevel((ANA, TEAM), 5), PlanLevel((ROTA, BO), 5)]
+
+    assert named(levels, TargetType.USER) == {ANA_ID, BO_ID}
+    assert named(levels, TargetType.SCHEDULE) == {ROTA_ID}
 
 
 @given(some_levels)

@@ -45,7 +45,8 @@ async def reach_of(tx: Tx, incidents: Sequence[Incident]) -> Reach:
     """Read once who can be told about any of the incidents."""
     plans = [Plan.from_json(incident.escalation_plan) for incident in incidents]
     targets = {target for plan in plans for level in plan.levels for target in level.targets}
-    return await load_reach(tx.session, {incident.team_id for incident in incidents}, targets)
+    teams = {incident.team_id for incident in incidents}
+    return await load_reach(tx.session, teams, targets, tx.now)
 
 
 async def climb(tx: Tx, changes: Changes, climbs: Sequence[Climb]) -> None:

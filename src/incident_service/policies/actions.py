@@ -15,16 +15,17 @@ from incident_service.core.ids import new_id
 from incident_service.core.rows import change_row
 from incident_service.policies import levels as rungs
 from incident_service.policies import queries
-from incident_service.policies.models import EscalationLevel, EscalationPolicy
+from incident_service.policies.models import EscalationLevel, EscalationPolicy, TargetType
 from incident_service.policies.plan import PlanLevel, Target
 from incident_service.policies.schemas import (
     EscalationPolicyCreate,
     EscalationPolicyUpdate,
     LevelWrite,
 )
+from incident_service.schedules.models import Schedule
 from incident_service.teams.auth import Principal
 from incident_service.teams.models import User
-from incident_service.teams.queries import get_team
+from incident_service.teams.queries import get_team, visible
 
 
 async def create_policy(
@@ -38,7 +39,7 @@ async def create_policy(
         TimeoutTooShort: a level leaves the entire team too little time.
     """
     await get_team(tx.session, wanted.team_id, by, lock=True)
-    usable = await usable_levels(tx, wanted.levels)
+    usable = await usable_levels(tx, wanted.levels, by)
     if wanted.is_default:
         await drop_default(tx, wanted.team_id)
     policy = EscalationPolicy(
@@ -64,7 +65,7 @@ async def update_policy(
     """
     policy = await lock_policy(tx, policy_id, by)
     if wanted.levels is not None:
-        usable = await usable_levels(tx, wanted.levels)
+        usable = await usable_levels(tx, wanted.levels, by)
         await tx.session.execute(
             delete(EscalationLevel).where(EscalationLevel.escalation_policy_id == policy_id)
         )
@@ -92,10 +93,11 @@ async def delete_policy(tx: Tx, policy_id: UUID, *, by: Principal) -> None:
     await tx.flush()
 
 
-async def usable_levels(tx: Tx, wanted: Sequence[LevelWrite]) -> list[PlanLevel]:
+async def usable_levels(tx: Tx, wanted: Sequence[LevelWrite], by: Principal) -> list[PlanLevel]:
     """Return the levels with each target once.
 
-    The users are locked against being deleted or made inactive until the levels are written.
+    The users and schedules are locked against being deleted or made inactive until the levels are
+    written.
 
     Raises:
         TargetNotUsable: somebody cannot be paged.
@@ -105,11 +107,15 @@ async def usable_levels(tx: Tx, wanted: Sequence[LevelWrite]) -> list[PlanLevel]
     rungs.require_usable(asked)
     active = await tx.session.scalars(
         select(User.id)
-        .where(User.id.in_(rungs.named_users(asked)), User.is_active)
+        .where(User.id.in_(rungs.named(asked, TargetType.USER)), User.is_active)
         .order_by(User.id)
         .with_for_update(read=True)
     )
-    rungs.require_known_users(asked, set(active))
+    named = select(Schedule.id).where(Schedule.id.in_(rungs.named(asked, TargetType.SCHEDULE)))
+    schedules = await tx.session.scalars(
+        visible(named, Schedule.team_id, by).order_by(Schedule.id).with_for_update(read=True)
+    )
+    rungs.require_known(asked, set(active), set(schedules))
     return [rungs.merged(level) for level in asked]
 
 

@@ -35,13 +35,13 @@ def require_usable(levels: Sequence[PlanLevel]) -> None:
     """Refuse what no installation could page.
 
     Raises:
-        TargetNotUsable: a schedule, a user without an id, an id of the entire team.
+        TargetNotUsable: a user or a schedule without an id, an id of the entire team.
         TimeoutTooShort: the entire team has less than 3 minutes.
     """
     for target, pointer in targets_with_pointers(levels):
         match target.type:
-            case TargetType.SCHEDULE:
-                raise TargetNotUsable("Schedules do not exist yet.", f"{pointer}/target_type")
+            case TargetType.SCHEDULE if target.id is None:
+                raise TargetNotUsable("A schedule is named by its id.", f"{pointer}/target_id")
             case TargetType.USER if target.id is None:
                 raise TargetNotUsable("A user is named by its id.", f"{pointer}/target_id")
             case TargetType.ENTIRE_TEAM if target.id is not None:
@@ -57,21 +57,25 @@ def require_usable(levels: Sequence[PlanLevel]) -> None:
             raise TimeoutTooShort("", f"/levels/{number}/timeout_minutes")
 
 
-def named_users(levels: Sequence[PlanLevel]) -> set[UUID]:
-    """Return the users among the targets."""
+def named(levels: Sequence[PlanLevel], what: TargetType) -> set[UUID]:
+    """Return the ids of the targets of a type."""
     found = targets_with_pointers(levels)
-    return {target.id for target, _ in found if target.type is TargetType.USER and target.id}
+    return {target.id for target, _ in found if target.type is what and target.id}
 
 
-def require_known_users(levels: Sequence[PlanLevel], known: Collection[UUID]) -> None:
-    """Refuse users who are not among `known`, the active ones.
+def require_known(
+    levels: Sequence[PlanLevel], users: Collection[UUID], schedules: Collection[UUID]
+) -> None:
+    """Refuse users who are not among the active ones, and schedules that are not there.
 
     Raises:
-        TargetNotUsable: at the first such user.
+        TargetNotUsable: at the first of them.
     """
     for target, pointer in targets_with_pointers(levels):
-        if target.type is TargetType.USER and target.id not in known:
+        if target.type is TargetType.USER and target.id not in users:
             raise TargetNotUsable("There is no such active user.", f"{pointer}/target_id")
+        if target.type is TargetType.SCHEDULE and target.id not in schedules:
+            raise TargetNotUsable("There is no such schedule.", f"{pointer}/target_id")
 
 
 def merged(level: PlanLevel) -> PlanLevel:

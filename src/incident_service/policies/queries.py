@@ -113,13 +113,23 @@ async def load_levels(
 
 async def say_who_names_user(session: AsyncSession, user_id: UUID) -> str | None:
     """Say which policies name the user as a target; None when there is none."""
+    return await say_who_pages(session, "user", user_id)
+
+
+async def say_who_names_schedule(session: AsyncSession, schedule_id: UUID) -> str | None:
+    """Say which policies name the schedule as a target; None when there is none."""
+    return await say_who_pages(session, "schedule", schedule_id)
+
+
+async def say_who_pages(session: AsyncSession, what: str, target_id: UUID) -> str | None:
+    """Say which policies have a target of this id; None when there is none."""
     rows = await session.scalars(
         select(EscalationPolicy.name)
         .join(EscalationLevel, EscalationLevel.escalation_policy_id == EscalationPolicy.id)
         .where(
             or_(
-                EscalationLevel.target_id == user_id,
-                EscalationLevel.additional_targets.contains([{"target_id": str(user_id)}]),
+                EscalationLevel.target_id == target_id,
+                EscalationLevel.additional_targets.contains([{"target_id": str(target_id)}]),
             )
         )
         .group_by(EscalationPolicy.id)
@@ -129,4 +139,4 @@ async def say_who_names_user(session: AsyncSession, user_id: UUID) -> str | None
     if not names:
         return None
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return f"Escalation policies page this user: {', '.join(names[:MOST_NAMED])}{more}."
+    return f"Escalation policies page this {what}: {', '.join(names[:MOST_NAMED])}{more}."

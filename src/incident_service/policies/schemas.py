@@ -33,7 +33,10 @@ Reminder = Annotated[
 
 
 class TargetWrite(Request):
-    """Whom to page: a user by id, or the policy's entire team (managers and responders)."""
+    """Whom to page: a user, whoever a schedule has on call, or the policy's entire team.
+
+    Users and schedules are named by their ids. The entire team: its managers and responders.
+    """
 
     target_type: TargetType
     target_id: UUID | None = None

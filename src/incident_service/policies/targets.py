@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.policies.models import TargetType
 from incident_service.policies.plan import Target
+from incident_service.schedules.queries import load_on_call
 from incident_service.teams.models import ContactMethod, Role, TeamMembership, User
 
 PAGED_ROLES = (Role.MANAGER, Role.RESPONDER)
@@ -34,6 +36,7 @@ class Reach:
     people: dict[UUID, Person]
     members: dict[UUID, list[tuple[UUID, Role]]]
     fallback_contact_method_id: UUID | None
+    on_call: dict[UUID, UUID] = field(default_factory=dict)
 
     def meant_by(self, team_id: UUID, targets: Collection[Target]) -> list[Person]:
         """Return the reachable people behind `targets`, each once, in the targets' order."""
@@ -63,13 +66,14 @@ class Reach:
                     if role in PAGED_ROLES
                 ]
             case TargetType.SCHEDULE:
-                return []
+                user_id = self.on_call.get(target.id) if target.id else None
+                return [user_id] if user_id else []
 
 
 async def load_reach(
-    session: AsyncSession, team_ids: Collection[UUID], targets: Collection[Target]
+    session: AsyncSession, team_ids: Collection[UUID], targets: Collection[Target], now: datetime
 ) -> Reach:
-    """Read who can be told: the members of `team_ids` and the users among `targets`."""
+    """Read who can be told: the members of `team_ids`, and the users behind `targets` now."""
     members: dict[UUID, list[tuple[UUID, Role]]] = defaultdict(list)
     for row in await session.scalars(
         select(TeamMembership)
@@ -77,9 +81,13 @@ async def load_reach(
         .order_by(TeamMembership.created_at, TeamMembership.user_id)
     ):
         members[row.team_id].append((row.user_id, row.role))
+    schedules = {target.id for target in targets if target.type is TargetType.SCHEDULE}
+    on_call = await load_on_call(session, {id_ for id_ in schedules if id_}, now)
     wanted = {user_id for team in members.values() for user_id, _ in team}
     wanted |= {target.id for target in targets if target.id and target.type is TargetType.USER}
-    return Reach(await load_people(session, wanted), dict(members), await find_fallback(session))
+    wanted |= set(on_call.values())
+    people = await load_people(session, wanted)
+    return Reach(people, dict(members), await find_fallback(session), on_call)
 
 
 async def load_people(session: AsyncSession, user_ids: Collection[UUID]) -> dict[UUID, Person]:

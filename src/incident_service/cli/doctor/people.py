@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from ipaddress import ip_address
 from uuid import UUID
 
@@ -105,7 +106,7 @@ class Paging:
         )
 
 
-async def load_paging(session: AsyncSession) -> Paging:
+async def load_paging(session: AsyncSession, now: datetime) -> Paging:
     """Read whom every service pages at this moment."""
     services = list(await session.scalars(select(Service).order_by(Service.name)))
     teams = {service.team_id for service in services}
@@ -123,13 +124,13 @@ async def load_paging(session: AsyncSession) -> Paging:
     targets = {
         target for plan in plans.values() for level in plan.levels for target in level.targets
     }
-    return Paging(services, plans, await load_reach(session, teams, targets))
+    return Paging(services, plans, await load_reach(session, teams, targets, now))
 
 
 async def check_services(patient: Patient) -> Finding:
     """Does every service page somebody?"""
     async with patient.runtime.transactions.sessions() as session:
-        paging = await load_paging(session)
+        paging = await load_paging(session, patient.runtime.clock())
     silent = [
         service.name
         for service, empty in paging.levels_without_anybody()
@@ -153,7 +154,7 @@ async def check_services(patient: Patient) -> Finding:
 async def check_levels(patient: Patient) -> Finding:
     """Does every level of a policy in use page somebody?"""
     async with patient.runtime.transactions.sessions() as session:
-        paging = await load_paging(session)
+        paging = await load_paging(session, patient.runtime.clock())
     empty = [
         f"{service.name} level {number}"
         for service, numbers in paging.levels_without_anybody()

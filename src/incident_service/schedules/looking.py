@@ -1,0 +1,43 @@
+"""Look at a schedule over a time, and at who is on call now and next. Pure."""
+
+from datetime import datetime, timedelta
+
+from incident_service.core.errors import Invalid
+from incident_service.schedules.oncall import Roster, Shift, shifts
+
+USUAL_SPAN = timedelta(days=14)
+LONGEST_SPAN = timedelta(days=366)
+# How far to look for the end of a shift and for the next one: further only when it is needed.
+HORIZONS = (timedelta(days=2), timedelta(days=16), timedelta(days=100), LONGEST_SPAN)
+
+
+class SpanWrong(Invalid):
+    """The end has to come after the beginning, by at most 366 days."""
+
+
+def span(
+    begins: datetime | None, ends: datetime | None, now: datetime
+) -> tuple[datetime, datetime]:
+    """Return the time to look at: from now, for 14 days, unless something else is asked for.
+
+    Raises:
+        SpanWrong: it is empty, or too long.
+    """
+    begins = begins or now
+    ends = ends or begins + USUAL_SPAN
+    if not begins < ends <= begins + LONGEST_SPAN:
+        raise SpanWrong("", "/to")
+    return begins, ends
+
+
+def present_and_next(roster: Roster, now: datetime) -> tuple[Shift | None, Shift | None]:
+    """Return the shift that holds an instant, whole from there on, and the one after it."""
+    present: Shift | None = None
+    following: Shift | None = None
+    for horizon in HORIZONS:
+        found = shifts(roster, now, now + horizon)
+        present = next((each for each in found if each.starts_at <= now), None)
+        following = next((each for each in found if each.starts_at > now), None)
+        if following is not None:
+            break
+    return present, following
