@@ -90,7 +90,7 @@ async def command(
     It is killed at the end, unless it has ended by then.
     """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "incident_service.cli", *words),
+        *(sys.executable, "-m", "incident_service", *words),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

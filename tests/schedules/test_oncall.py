@@ -11,7 +11,7 @@ from tests.schedules.strategies import rosters
 
 from incident_service.schedules.oncall import Override, Shift, gaps, join, on_call, shifts
 
-DAYS = 21
+DAYS = 14
 spans = st.lists(
     st.integers(0, DAYS * 24 * 60).map(lambda minutes: NOON + timedelta(minutes=minutes)),
     min_size=3,

@@ -16,7 +16,7 @@ STOPS_WITHIN_S = 15.0
 
 def command(*arguments: str) -> list[str]:
     """Return the command line of one of our own commands."""
-    return [sys.executable, "-m", "incident_service.cli", *arguments]
+    return [sys.executable, "-m", "incident_service", *arguments]
 
 
 class WorkerProcess:
