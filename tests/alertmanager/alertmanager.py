@@ -14,8 +14,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.alertmanager.waiting import eventually
 from tests.receiver import until
+from tests.waiting import eventually
 
 from incident_service.core.clock import utc_now
 

@@ -12,7 +12,7 @@ from tests.alertmanager.steps import (
     the_incident,
     was_received,
 )
-from tests.alertmanager.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 

@@ -22,9 +22,9 @@ from tests.alertmanager.steps import (
     the_incident,
     was_received,
 )
-from tests.alertmanager.waiting import eventually
 from tests.api_steps import Customer
 from tests.running import Service, running
+from tests.waiting import eventually
 
 from incident_service.alerts.dedup import HOLD
 from incident_service.main import create_serving_app

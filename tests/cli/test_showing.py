@@ -83,11 +83,12 @@ async def test_a_port_that_becomes_free_is_taken(transactions, database_url, val
         showing = asyncio.create_task(show_health(runtime, stopping, again_s=0.05))
         taken.close()
         answers: list[int] = []
-        while not answers:
-            try:
-                answers.append((await client.get("/livez")).status_code)
-            except httpx.TransportError:
-                assert not showing.done()
+        async with asyncio.timeout(20):
+            while not answers:
+                try:
+                    answers.append((await client.get("/livez")).status_code)
+                except httpx.TransportError:
+                    assert not showing.done()
         stopping.set()
         await asyncio.wait_for(showing, 20)
 

@@ -8,6 +8,7 @@ from arq.connections import ArqRedis
 from tests.api_steps import firing, set_up
 from tests.receiver import webhook_receiver
 from tests.running import drill_settings, running
+from tests.waiting import eventually
 
 from incident_service.core.clock import DatabaseClock, utc_now
 from incident_service.core.ids import new_id
@@ -33,6 +34,14 @@ async def waiting_jobs(redis: ArqRedis) -> dict[str, float]:
     return {key: due for key, due in jobs.items() if not key.startswith("canary:")}
 
 
+async def put_off_since(redis: ArqRedis, due_ms: float) -> bool:
+    return (await waiting_jobs(redis))["moon"] != due_ms
+
+
+async def holds(redis: ArqRedis, jobs: dict[str, float]) -> bool:
+    return await waiting_jobs(redis) == jobs
+
+
 async def test_a_job_of_a_later_release_is_left_in_the_queue(
     transactions, database_url, valkey, redis
 ):
@@ -42,8 +51,9 @@ async def test_a_job_of_a_later_release_is_left_in_the_queue(
     async with running(settings) as service:
         await service.runtime.queue.exchange(add=[of_later_release], remove=[])
         began = (await waiting_jobs(redis))["moon"]
-        while (await waiting_jobs(redis))["moon"] == began:
-            pass  # the worker puts it off as soon as it has seen it
+        await eventually(
+            lambda: put_off_since(redis, began), "the worker to put off a job that it does not know"
+        )
         put_off = await waiting_jobs(redis)
 
     assert put_off["moon"] > began + 20_000
@@ -63,8 +73,7 @@ async def test_a_worker_that_finds_an_empty_queue_fills_it_again(
         await redis.flushall()
 
         await service.start_worker()
-        while await waiting_jobs(redis) != before:
-            pass
+        await eventually(lambda: holds(redis, before), "the worker to fill the queue again")
 
     assert len(before) == 1
 
