@@ -9,33 +9,12 @@ import httpx
 import pytest
 from tests import factories
 from tests.credentials import key_with, limited_to
+from tests.schedules.arrangements import URL, layer, make, schedule
 from tests.stage import Stage
 
 from incident_service.teams.models import User
 
-URL = "/v1/schedules"
 NOON = "2026-11-02T12:00:00Z"
-
-
-def layer(*people: User, **more: Any) -> dict[str, Any]:
-    """A week each, from Monday 9 o'clock."""
-    return {"name": "Weekly", "participants": [str(person.id) for person in people]} | more
-
-
-def schedule(stage: Stage, *layers: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {
-        "team_id": str(stage.team.id),
-        "name": "Primary",
-        "time_zone": "Europe/Berlin",
-        "layers": list(layers),
-    } | more
-
-
-async def make(api: httpx.AsyncClient, body: dict[str, Any]) -> dict[str, Any]:
-    answer = await api.post(URL, json=body)
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
 
 
 async def on_call(api: httpx.AsyncClient, made: dict[str, Any], at: str = NOON) -> str | None:

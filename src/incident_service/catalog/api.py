@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends, Request
+from fastapi import APIRouter, Body, Depends
 
 from incident_service.catalog import actions, queries
 from incident_service.catalog.schemas import (
@@ -19,9 +19,8 @@ from incident_service.catalog.schemas import (
     ServiceRead,
     ServiceUpdate,
 )
-from incident_service.core.http import InTx
+from incident_service.core.http import BaseUrl, InTx
 from incident_service.core.pagination import PageQuery, page_query
-from incident_service.settings import Settings
 from incident_service.teams.auth import Manager, Reader
 
 router = APIRouter()
@@ -36,15 +35,6 @@ CONFLICTS: dict[str, str] = {
     "fk_alerts_integration_id": "Alerts came through this integration and are kept; "
     "disable it instead.",
 }
-
-
-def base_url(request: Request) -> str:
-    """Return the address of this installation."""
-    settings: Settings = request.app.state.settings
-    return settings.base_url
-
-
-BaseUrl = Annotated[str, Depends(base_url)]
 
 
 @router.get("/services", tags=["services"])

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from incident_service.core import errors
 from incident_service.core.db import Overtaken, Transactions, Tx, is_retryable, sqlstate
+from incident_service.settings import Settings
 
 log = structlog.get_logger()
 PROBLEM = "application/problem+json"
@@ -69,6 +70,15 @@ async def open_tx(request: Request) -> AsyncIterator[Tx]:
 
 # "function": commit before the response is sent, so a 2xx is never a lie.
 InTx = Annotated[Tx, Depends(open_tx, scope="function")]
+
+
+def base_url(request: Request) -> str:
+    """Return the address of this installation, without a slash at its end."""
+    settings: Settings = request.app.state.settings
+    return settings.base_url
+
+
+BaseUrl = Annotated[str, Depends(base_url)]
 
 
 def problem(

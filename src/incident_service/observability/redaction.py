@@ -15,7 +15,7 @@ RULES = (
     # The key in the address of a sender, whatever it looks like.
     (re.compile(r"(/v1/ingest/[\w-]+/)[^/\s\"'?#]+"), rf"\1{MASK}"),
     # Our own keys, wherever they stand.
-    (re.compile(r"(isi|isk|whsec)_[\w+/=-]+", re.ASCII), rf"\1_{MASK}"),
+    (re.compile(r"(isc|isi|isk|whsec)_[\w+/=-]+", re.ASCII), rf"\1_{MASK}"),
     # A header, as HTTP, JSON or Python writes it.
     (
         re.compile(

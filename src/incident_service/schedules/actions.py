@@ -11,10 +11,12 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, insert, select
 
+from incident_service.core import tokens
 from incident_service.core.db import Tx
 from incident_service.core.errors import Conflict, Invalid
 from incident_service.core.ids import new_id
 from incident_service.core.rows import change_row
+from incident_service.core.tokens import Token
 from incident_service.schedules import queries
 from incident_service.schedules.models import (
     Schedule,
@@ -194,6 +196,22 @@ def rotation_of(time_zone: str, layer: LayerWrite, starts_at: datetime) -> Rotat
 async def delete_schedule(tx: Tx, schedule: Schedule) -> None:
     """Delete a locked schedule with its layers and overrides."""
     await tx.session.delete(schedule)
+    await tx.flush()
+
+
+async def open_feed(tx: Tx, schedule_id: UUID, *, by: Principal) -> Token:
+    """Give the schedule's calendar a new key; the one before is no longer valid."""
+    schedule = await queries.get_schedule(tx.session, schedule_id, by, lock=True)
+    token = tokens.make("isc")
+    schedule.feed_digest = token.digest
+    await tx.flush()
+    return token
+
+
+async def close_feed(tx: Tx, schedule_id: UUID, *, by: Principal) -> None:
+    """Take the key of the schedule's calendar back."""
+    schedule = await queries.get_schedule(tx.session, schedule_id, by, lock=True)
+    schedule.feed_digest = None
     await tx.flush()
 
 

@@ -22,6 +22,9 @@ class Schedule(Base):
     name: Mapped[str]
     description: Mapped[str]
     time_zone: Mapped[str] = mapped_column(comment="IANA, such as Europe/Berlin")
+    feed_digest: Mapped[str | None] = mapped_column(
+        comment="SHA-256, hexadecimal, of the calendar feed's key; NULL: no feed"
+    )
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

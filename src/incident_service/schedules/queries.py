@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from incident_service.core import tokens
 from incident_service.core.errors import NotFound
 from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.core.rows import get_row
@@ -24,6 +25,7 @@ from incident_service.schedules.oncall import Layer, Override, Roster
 from incident_service.schedules.rotation import Rotation, Window
 from incident_service.schedules.schemas import WEEKDAYS, Weekday
 from incident_service.teams.auth import Principal
+from incident_service.teams.models import User
 from incident_service.teams.queries import visible
 
 Participants = dict[UUID, list[UUID]]
@@ -31,6 +33,10 @@ Participants = dict[UUID, list[UUID]]
 
 class ScheduleNotFound(NotFound):
     """There is no such schedule, or it belongs to a team that the key cannot see."""
+
+
+class FeedNotFound(NotFound):
+    """There is no such calendar, or its key was replaced or taken back: ask for a new address."""
 
 
 class OverrideNotFound(NotFound):
@@ -48,6 +54,18 @@ async def get_schedule(
     statement = select(Schedule).where(Schedule.id == schedule_id)
     statement = visible(statement, Schedule.team_id, principal)
     return await get_row(session, statement, ScheduleNotFound, lock=lock)
+
+
+async def get_schedule_of_feed(session: AsyncSession, schedule_id: UUID, key: str) -> Schedule:
+    """Return the schedule whose calendar has this key.
+
+    Raises:
+        FeedNotFound: none has.
+    """
+    statement = select(Schedule).where(
+        Schedule.id == schedule_id, Schedule.feed_digest == tokens.digest(key)
+    )
+    return await get_row(session, statement, FeedNotFound)
 
 
 async def list_schedules(
@@ -164,6 +182,12 @@ async def load_on_call(
     rosters = await load_rosters(session, schedules, at)
     found = {id_: oncall.on_call(roster, at) for id_, roster in rosters.items()}
     return {id_: user[0] for id_, user in found.items() if user is not None}
+
+
+async def load_names(session: AsyncSession, user_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the names of users."""
+    rows = await session.execute(select(User.id, User.name).where(User.id.in_(user_ids)))
+    return {row.id: row.name for row in rows}
 
 
 async def say_which_schedules_name_user(session: AsyncSession, user_id: UUID) -> str | None:

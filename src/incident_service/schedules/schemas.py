@@ -155,6 +155,13 @@ class ScheduleRead(ScheduleColumns):
     """A schedule with its layers; a later one covers those before it."""
 
     layers: list[LayerRead]
+    has_calendar_feed: bool
+
+
+class CalendarFeed(BaseModel):
+    """The address of a schedule's calendar. It is shown once; whoever has it can read."""
+
+    url: str
 
 
 class SchedulePage(BaseModel):
