@@ -30,7 +30,7 @@ from incident_service.escalation.jobs import overdue_timers, restore_jobs
 from incident_service.jobs import RUN_TIMER
 from incident_service.notifications.channels.contract import ChannelSender
 from incident_service.notifications.delivery import Courier
-from incident_service.policies.actions import delete_policy, update_policy
+from incident_service.policies.actions import delete_policy, lock_policy, update_policy
 from incident_service.policies.schemas import EscalationPolicyUpdate
 from incident_service.response import actions
 from incident_service.response.actions import Order, restart_on_policy
@@ -174,7 +174,8 @@ class World:
     async def delete_policy(self) -> None:
         async with self.transactions.open() as tx:
             await self._follow(tx, None)
-            await delete_policy(tx, self.stage.policy.id, by=self.stage.principal)
+            policy = await lock_policy(tx, self.stage.policy.id, self.stage.principal)
+            await delete_policy(tx, policy)
 
     async def _follow(self, tx: Tx, policy_id: UUID | None) -> None:
         service = await tx.session.get_one(Service, self.stage.service.id)

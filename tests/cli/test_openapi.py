@@ -61,8 +61,13 @@ def test_what_needs_a_key_says_so(document):
         if not operation.get("security")
     }
 
-    # One has its key in the path.
-    assert without <= {"get_liveness", "get_readiness", "ingest_alertmanager_with_key"}
+    # Two have their keys in the address.
+    assert without <= {
+        "get_liveness",
+        "get_readiness",
+        "ingest_alertmanager_with_key",
+        "get_calendar_feed",
+    }
 
 
 def test_errors_are_problems(document):

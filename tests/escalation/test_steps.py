@@ -90,7 +90,8 @@ def test_a_pass_that_would_page_nobody_ends_the_climb_at_once(plan):
 
 
 def test_a_plan_without_levels_pages_nobody():
-    assert next_step(Plan(), FIRST, reachable=set()) == NobodyToPage(exhaustion(Plan()))
+    for plan in (Plan(), Plan(repeat_count=2)):
+        assert next_step(plan, FIRST, reachable=set()) == NobodyToPage(exhaustion(plan))
 
 
 def test_the_last_levels_time_is_over_before_the_climb_is_exhausted():

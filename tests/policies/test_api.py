@@ -51,6 +51,13 @@ async def test_a_policy_is_made_with_sensible_defaults(api, team):
         "ack_timeout_minutes": None,
         "exhausted_reminder_minutes": 30,
         "levels": [],
+        "warnings": [
+            {
+                "code": "no_levels",
+                "level_number": None,
+                "message": "The policy has no levels: it pages the team's managers.",
+            }
+        ],
         "created_at": "2026-11-02T12:00:00Z",
         "updated_at": "2026-11-02T12:00:00Z",
     }
@@ -225,7 +232,9 @@ async def test_a_change_leaves_the_levels_when_they_are_not_sent(api, team, user
     answer = await api.patch(f"{URL}/{made['id']}", json=changes)
 
     assert answer.status_code == 200
+    assert [each["code"] for each in answer.json()["warnings"]] == ["inactive"]
     assert answer.json() == made | changes | {
+        "warnings": answer.json()["warnings"],
         "updated_at": "2026-11-02T13:00:00Z",
         "open_incidents_on_old_plan": 0,
     }
@@ -333,11 +342,13 @@ async def test_a_change_says_how_many_incidents_run_on_the_old_plan(api, transac
     assert answer.json()["open_incidents_on_old_plan"] == 2
 
 
-async def test_a_deleted_policy_is_gone_and_its_incidents_stay(api, transactions, team, user):
+async def test_a_deleted_policy_is_gone_and_its_ended_incidents_stay(api, transactions, team, user):
     made = (await api.post(URL, json=policy(team, page(user)))).json()
     async with transactions.open() as tx:
         service = await factories.make_service(tx, team)
-        incident = await factories.make_incident(tx, service, escalation_policy_id=made["id"])
+        incident = await factories.make_incident(
+            tx, service, escalation_policy_id=made["id"], status=Status.RESOLVED
+        )
 
     answer = await api.delete(f"{URL}/{made['id']}")
 
@@ -345,6 +356,20 @@ async def test_a_deleted_policy_is_gone_and_its_incidents_stay(api, transactions
     assert answer.status_code == 204
     assert (await api.get(f"{URL}/{made['id']}")).status_code == 404
     assert shown["escalation_policy_id"] is None
+
+
+@pytest.mark.parametrize("status", [Status.OPEN, Status.ACKNOWLEDGED])
+async def test_34_a_policy_that_an_active_incident_uses_is_not_deleted(
+    api, transactions, team, status
+):
+    made = (await api.post(URL, json=policy(team))).json()
+    async with transactions.open() as tx:
+        service = await factories.make_service(tx, team)
+        await factories.make_incident(tx, service, escalation_policy_id=made["id"], status=status)
+
+    answer = await api.delete(f"{URL}/{made['id']}")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "policy_in_use")
 
 
 async def test_a_policy_that_a_service_uses_stays(api, transactions, team):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from incident_service.core.errors import Invalid
 from incident_service.policies.levels import (
+    as_listed,
     merged,
     named,
     require_known,
@@ -45,7 +46,7 @@ some_levels = st.builds(
 )  # fmt: skip
 def test_a_level_that_cannot_be_used_is_pointed_at(levels, pointer):
     with pytest.raises(Invalid) as refused:
-        require_usable(levels)
+        require_usable(as_listed(levels))
 
     assert refused.value.pointer == pointer
 
@@ -54,13 +55,13 @@ def test_a_level_that_cannot_be_used_is_pointed_at(levels, pointer):
     "level", [PlanLevel((ANA,), 1), PlanLevel((TEAM,), 3), PlanLevel((TEAM, ROTA, BO), 10)]
 )
 def test_a_usable_level_is_accepted(level):
-    require_usable([level])
+    require_usable(as_listed([level]))
 
 
 @given(st.lists(some_levels, max_size=4))
 def test_what_is_accepted_names_people_by_id_and_gives_teams_time(levels):
     try:
-        require_usable(levels)
+        require_usable(as_listed(levels))
     except Invalid:
         return
 
@@ -78,7 +79,7 @@ def test_an_unknown_user_is_pointed_at():
     levels = [PlanLevel((ANA,), 5), PlanLevel((TEAM, BO), 5)]
 
     with pytest.raises(Invalid) as refused:
-        require_known(levels, {ANA_ID}, set())
+        require_known(as_listed(levels), {ANA_ID}, set())
 
     assert refused.value.pointer == "/levels/1/additional_targets/0/target_id"
 
@@ -87,7 +88,7 @@ def test_an_unknown_schedule_is_pointed_at():
     levels = [PlanLevel((ANA,), 5), PlanLevel((ROTA,), 5)]
 
     with pytest.raises(Invalid) as refused:
-        require_known(levels, {ANA_ID}, set())
+        require_known(as_listed(levels), {ANA_ID}, set())
 
     assert refused.value.pointer == "/levels/1/target_id"
 
@@ -95,8 +96,8 @@ def test_an_unknown_schedule_is_pointed_at():
 def test_users_are_found_wherever_they_stand():
     levels = [PlanLevel((ANA, TEAM), 5), PlanLevel((ROTA, BO), 5)]
 
-    assert named(levels, TargetType.USER) == {ANA_ID, BO_ID}
-    assert named(levels, TargetType.SCHEDULE) == {ROTA_ID}
+    assert named(as_listed(levels), TargetType.USER) == {ANA_ID, BO_ID}
+    assert named(as_listed(levels), TargetType.SCHEDULE) == {ROTA_ID}
 
 
 @given(some_levels)

@@ -1,6 +1,7 @@
-"""What the API shows of timers."""
+"""What the API shows of timers, and of climbs to come."""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -32,3 +33,41 @@ class EscalationJobPage(BaseModel):
 
     items: list[EscalationJobRead]
     next_cursor: str | None
+
+
+class PersonForeseen(Response):
+    """Somebody who would be told."""
+
+    id: UUID
+    name: str
+
+
+class LevelForeseen(BaseModel):
+    """A level at its time; one that would page nobody is passed over at once."""
+
+    at: datetime
+    repeat: int
+    level_number: int
+    people: list[PersonForeseen]
+    pages_nobody: bool
+
+
+class EndForeseen(BaseModel):
+    """What happens when nobody has answered until then."""
+
+    at: datetime
+    kind: Literal["exhausted", "nobody_to_page"] = Field(
+        description="`exhausted`: the last level had its time. `nobody_to_page`: a whole pass "
+        "pages nobody."
+    )
+    managers: list[PersonForeseen]
+    tells_fallback_contact: bool
+
+
+class PolicyPreview(BaseModel):
+    """Whom a policy would page and when, if an incident opened and nobody answered."""
+
+    at: datetime
+    total_passes: int
+    levels: list[LevelForeseen]
+    end: EndForeseen

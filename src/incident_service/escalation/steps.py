@@ -57,6 +57,8 @@ def next_step(plan: Plan, due: Position, reachable: Collection[int]) -> Step:
     `reachable` are the numbers of the levels that have somebody to page at this moment.
     """
     end = exhaustion(plan)
+    if not plan.levels:
+        return NobodyToPage(end)
     skipped: list[Position] = []
     position = due
     while position < end:
@@ -67,7 +69,7 @@ def next_step(plan: Plan, due: Position, reachable: Collection[int]) -> Step:
         if len(skipped) >= len(plan.levels) and not reachable:
             return NobodyToPage(end, tuple(skipped))
         position = following(plan, position)
-    return Exhausted(end, tuple(skipped)) if plan.levels else NobodyToPage(end)
+    return Exhausted(end, tuple(skipped))
 
 
 def following(plan: Plan, position: Position) -> Position:

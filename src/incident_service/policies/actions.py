@@ -4,7 +4,7 @@ Changes of a team's policies take turns by the team's row, so that the default m
 Running climbs carry a copy of their policy and are not disturbed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +39,7 @@ async def create_policy(
         TimeoutTooShort: a level leaves the entire team too little time.
     """
     await get_team(tx.session, wanted.team_id, by, lock=True)
-    usable = await usable_levels(tx, wanted.levels, by)
+    usable = await usable_levels(tx, as_asked(wanted.levels), by)
     if wanted.is_default:
         await drop_default(tx, wanted.team_id)
     policy = EscalationPolicy(
@@ -65,7 +65,7 @@ async def update_policy(
     """
     policy = await lock_policy(tx, policy_id, by)
     if wanted.levels is not None:
-        usable = await usable_levels(tx, wanted.levels, by)
+        usable = await usable_levels(tx, as_asked(wanted.levels), by)
         await tx.session.execute(
             delete(EscalationLevel).where(EscalationLevel.escalation_policy_id == policy_id)
         )
@@ -79,6 +79,57 @@ async def update_policy(
     return policy
 
 
+async def add_level(
+    tx: Tx, policy_id: UUID, wanted: LevelWrite, number: int | None, *, by: Principal
+) -> EscalationPolicy:
+    """Put one level in; the ones from its number on move up. None: at the end.
+
+    Raises:
+        TargetNotUsable, TimeoutTooShort: see `usable_levels`.
+        LevelNotFound, TooManyLevels: see `levels.inserted`.
+    """
+    policy = await lock_policy(tx, policy_id, by)
+    [level] = await usable_levels(tx, {"": wanted.as_plan()}, by)
+    return await change_levels(tx, policy, lambda levels: rungs.inserted(levels, level, number))
+
+
+async def replace_level(
+    tx: Tx, policy_id: UUID, number: int, wanted: LevelWrite, *, by: Principal
+) -> EscalationPolicy:
+    """Put one level in the place of another.
+
+    Raises:
+        TargetNotUsable, TimeoutTooShort: see `usable_levels`.
+        LevelNotFound: there is none of this number.
+    """
+    policy = await lock_policy(tx, policy_id, by)
+    [level] = await usable_levels(tx, {"": wanted.as_plan()}, by)
+    return await change_levels(tx, policy, lambda levels: rungs.replaced(levels, level, number))
+
+
+async def remove_level(tx: Tx, policy_id: UUID, number: int, *, by: Principal) -> EscalationPolicy:
+    """Take one level out; the ones after it move down.
+
+    Raises:
+        LevelNotFound: there is none of this number.
+    """
+    policy = await lock_policy(tx, policy_id, by)
+    return await change_levels(tx, policy, lambda levels: rungs.removed(levels, number))
+
+
+async def change_levels(
+    tx: Tx,
+    policy: EscalationPolicy,
+    change: Callable[[Sequence[PlanLevel]], Sequence[PlanLevel]],
+) -> EscalationPolicy:
+    """Make new levels of those that a locked policy has."""
+    rows = (await queries.load_levels(tx.session, [policy.id])).get(policy.id, [])
+    await replace_levels(tx, policy.id, change([queries.plan_level(row) for row in rows]))
+    policy.updated_at = tx.now
+    await tx.flush()
+    return policy
+
+
 async def lock_policy(tx: Tx, policy_id: UUID, by: Principal) -> EscalationPolicy:
     """Lock the policy, and before it its team."""
     seen = await queries.get_policy(tx.session, policy_id, by)
@@ -86,14 +137,18 @@ async def lock_policy(tx: Tx, policy_id: UUID, by: Principal) -> EscalationPolic
     return await queries.get_policy(tx.session, policy_id, by, lock=True)
 
 
-async def delete_policy(tx: Tx, policy_id: UUID, *, by: Principal) -> None:
-    """Delete a policy with its levels; a foreign key refuses it while a service names it."""
-    policy = await lock_policy(tx, policy_id, by)
+async def delete_policy(tx: Tx, policy: EscalationPolicy) -> None:
+    """Delete a locked policy with its levels; a foreign key refuses it while a service names it."""
     await tx.session.delete(policy)
     await tx.flush()
 
 
-async def usable_levels(tx: Tx, wanted: Sequence[LevelWrite], by: Principal) -> list[PlanLevel]:
+def as_asked(wanted: Sequence[LevelWrite]) -> dict[str, PlanLevel]:
+    """Return all levels of a request, in the domain's words."""
+    return rungs.as_listed([level.as_plan() for level in wanted])
+
+
+async def usable_levels(tx: Tx, asked: rungs.Asked, by: Principal) -> list[PlanLevel]:
     """Return the levels with each target once.
 
     The users and schedules are locked against being deleted or made inactive until the levels are
@@ -103,7 +158,6 @@ async def usable_levels(tx: Tx, wanted: Sequence[LevelWrite], by: Principal) -> 
         TargetNotUsable: somebody cannot be paged.
         TimeoutTooShort: the entire team has less than 3 minutes.
     """
-    asked = [level.as_plan() for level in wanted]
     rungs.require_usable(asked)
     active = await tx.session.scalars(
         select(User.id)
@@ -116,7 +170,15 @@ async def usable_levels(tx: Tx, wanted: Sequence[LevelWrite], by: Principal) -> 
         visible(named, Schedule.team_id, by).order_by(Schedule.id).with_for_update(read=True)
     )
     rungs.require_known(asked, set(active), set(schedules))
-    return [rungs.merged(level) for level in asked]
+    return [rungs.merged(level) for level in asked.values()]
+
+
+async def replace_levels(tx: Tx, policy_id: UUID, levels: Sequence[PlanLevel]) -> None:
+    """Write these levels in the place of those that the policy has."""
+    await tx.session.execute(
+        delete(EscalationLevel).where(EscalationLevel.escalation_policy_id == policy_id)
+    )
+    await write_levels(tx, policy_id, levels)
 
 
 async def write_levels(tx: Tx, policy_id: UUID, levels: Sequence[PlanLevel]) -> None:

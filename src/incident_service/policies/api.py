@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 
 from incident_service.core.db import Tx
+from incident_service.core.errors import Conflict
 from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
 from incident_service.policies import actions, queries
@@ -18,10 +19,13 @@ from incident_service.policies.schemas import (
     EscalationPolicyRead,
     EscalationPolicyUpdate,
     EscalationPolicyUpdated,
+    LevelInsert,
     LevelRead,
+    LevelWrite,
     PolicyColumns,
+    PolicyWarning,
 )
-from incident_service.teams.auth import Manager, Reader
+from incident_service.teams.auth import Manager, Principal, Reader
 
 router = APIRouter(prefix="/escalation-policies", tags=["escalation policies"])
 CONFLICTS: dict[str, str] = {
@@ -37,16 +41,49 @@ def policy_hooks(request: Request) -> PolicyHooks:
     return hooks
 
 
+Hooks = Annotated[PolicyHooks, Depends(policy_hooks)]
+ApplyToOpen = Annotated[
+    bool,
+    Query(
+        description="Start incidents that climb by the policy anew, from level 1. "
+        "Acknowledged and snoozed ones keep the plan they have."
+    ),
+]
+
+
+class PolicyInUse(Conflict):
+    """Active incidents use this policy."""
+
+
 async def with_levels(tx: Tx, policies: Sequence[EscalationPolicy]) -> list[EscalationPolicyRead]:
     """Show policies together with their levels."""
     levels = await queries.load_levels(tx.session, [policy.id for policy in policies])
+    warnings = await queries.load_warnings(tx.session, policies, levels, tx.now)
     return [
         EscalationPolicyRead(
             **PolicyColumns.model_validate(policy).model_dump(),
             levels=[LevelRead.model_validate(level) for level in levels.get(policy.id, [])],
+            warnings=[PolicyWarning.model_validate(each) for each in warnings[policy.id]],
         )
         for policy in policies
     ]
+
+
+async def changed(
+    tx: Tx,
+    policy: EscalationPolicy,
+    hooks: PolicyHooks,
+    principal: Principal,
+    *,
+    apply_to_open: bool,
+) -> EscalationPolicyUpdated:
+    """Show a changed policy, after open incidents were started anew if that was asked for."""
+    shown = (await with_levels(tx, [policy]))[0]
+    active = await hooks.count_open(tx.session, policy.id)
+    restarted = await hooks.restart_open(tx, policy.id, principal) if apply_to_open else 0
+    return EscalationPolicyUpdated(
+        **shown.model_dump(), open_incidents_on_old_plan=active - restarted
+    )
 
 
 @router.get("")
@@ -85,26 +122,66 @@ async def update_escalation_policy(
     principal: Manager,
     policy_id: UUID,
     body: EscalationPolicyUpdate,
-    hooks: Annotated[PolicyHooks, Depends(policy_hooks)],
-    apply_to_open: Annotated[
-        bool,
-        Query(
-            description="Start incidents that climb by the policy anew, from level 1. "
-            "Acknowledged and snoozed ones keep the plan they have."
-        ),
-    ] = False,
+    hooks: Hooks,
+    apply_to_open: ApplyToOpen = False,
 ) -> EscalationPolicyUpdated:
     """Change an escalation policy. Open incidents go on as they began, unless `apply_to_open`."""
     policy = await actions.update_policy(tx, policy_id, body, by=principal)
-    shown = (await with_levels(tx, [policy]))[0]
-    active = await hooks.count_open(tx.session, policy_id)
-    restarted = await hooks.restart_open(tx, policy_id, principal) if apply_to_open else 0
-    return EscalationPolicyUpdated(
-        **shown.model_dump(), open_incidents_on_old_plan=active - restarted
-    )
+    return await changed(tx, policy, hooks, principal, apply_to_open=apply_to_open)
+
+
+@router.post("/{policy_id}/levels", status_code=201)
+async def add_level(
+    tx: InTx,
+    principal: Manager,
+    policy_id: UUID,
+    body: LevelInsert,
+    hooks: Hooks,
+    apply_to_open: ApplyToOpen = False,
+) -> EscalationPolicyUpdated:
+    """Add a level, at the end or at a number; the levels from there on move up."""
+    policy = await actions.add_level(tx, policy_id, body, body.level_number, by=principal)
+    return await changed(tx, policy, hooks, principal, apply_to_open=apply_to_open)
+
+
+@router.put("/{policy_id}/levels/{level_number}")
+async def replace_level(
+    tx: InTx,
+    principal: Manager,
+    policy_id: UUID,
+    level_number: int,
+    body: LevelWrite,
+    hooks: Hooks,
+    apply_to_open: ApplyToOpen = False,
+) -> EscalationPolicyUpdated:
+    """Replace one level."""
+    policy = await actions.replace_level(tx, policy_id, level_number, body, by=principal)
+    return await changed(tx, policy, hooks, principal, apply_to_open=apply_to_open)
+
+
+@router.delete("/{policy_id}/levels/{level_number}")
+async def remove_level(
+    tx: InTx,
+    principal: Manager,
+    policy_id: UUID,
+    level_number: int,
+    hooks: Hooks,
+    apply_to_open: ApplyToOpen = False,
+) -> EscalationPolicyUpdated:
+    """Remove one level; the levels after it move down."""
+    policy = await actions.remove_level(tx, policy_id, level_number, by=principal)
+    return await changed(tx, policy, hooks, principal, apply_to_open=apply_to_open)
 
 
 @router.delete("/{policy_id}", status_code=204)
-async def delete_escalation_policy(tx: InTx, principal: Manager, policy_id: UUID) -> None:
-    """Delete an escalation policy that no service uses. Running escalations go on."""
-    await actions.delete_policy(tx, policy_id, by=principal)
+async def delete_escalation_policy(
+    tx: InTx, principal: Manager, policy_id: UUID, hooks: Hooks
+) -> None:
+    """Delete an escalation policy that neither a service nor an active incident uses."""
+    policy = await actions.lock_policy(tx, policy_id, principal)
+    if active := await hooks.count_open(tx.session, policy_id):
+        raise PolicyInUse(
+            f"{active} active incidents use this policy; resolve them or reassign them first, "
+            "or deactivate it."
+        )
+    await actions.delete_policy(tx, policy)

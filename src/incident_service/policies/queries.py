@@ -1,7 +1,8 @@
 """Reads of escalation policies."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import or_, select
@@ -12,6 +13,9 @@ from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.core.rows import get_row
 from incident_service.policies.models import EscalationLevel, EscalationPolicy, TargetType
 from incident_service.policies.plan import Plan, PlanLevel, Target
+from incident_service.policies.targets import ids_of, load_outlook
+from incident_service.policies.warnings import Judged, Warned, find_warnings
+from incident_service.schedules.queries import load_names, load_schedule_names
 from incident_service.teams.auth import Principal
 from incident_service.teams.queries import visible
 
@@ -109,6 +113,28 @@ async def load_levels(
     ):
         levels[level.escalation_policy_id].append(level)
     return dict(levels)
+
+
+async def load_warnings(
+    session: AsyncSession,
+    policies: Sequence[EscalationPolicy],
+    levels: Mapping[UUID, Sequence[EscalationLevel]],
+    now: datetime,
+) -> dict[UUID, list[Warned]]:
+    """Return what is wrong with each policy now or within the next 14 days."""
+    plans = {id_: [plan_level(level) for level in found] for id_, found in levels.items()}
+    targets = {target for plan in plans.values() for level in plan for target in level.targets}
+    teams = {policy.team_id for policy in policies}
+    outlook = await load_outlook(session, teams, targets, now)
+    people = {user_id for roster in outlook.rosters.values() for user_id in roster.people()}
+    names = await load_names(session, people | ids_of(targets, TargetType.USER))
+    names |= await load_schedule_names(session, outlook.rosters.keys())
+    return {
+        policy.id: find_warnings(
+            Judged(policy.team_id, policy.is_active, plans.get(policy.id, ()), names), outlook, now
+        )
+        for policy in policies
+    }
 
 
 async def say_who_names_user(session: AsyncSession, user_id: UUID) -> str | None:

@@ -103,6 +103,14 @@ class EscalationPolicyUpdate(Patch):
         return frozenset({"ack_timeout_minutes", "exhausted_reminder_minutes"})
 
 
+class LevelInsert(LevelWrite):
+    """One more rung of a policy."""
+
+    level_number: Annotated[int, Field(ge=1, le=10)] | None = Field(
+        None, description="Its number; the levels from there on move up. Left out: the last."
+    )
+
+
 class TargetRead(Response):
     """Whom a level pages."""
 
@@ -134,10 +142,22 @@ class PolicyColumns(Response):
     updated_at: datetime
 
 
+class PolicyWarning(Response):
+    """Something about a policy that a person on call should not find out at night."""
+
+    code: str = Field(
+        description="`inactive`, `no_levels`, `level_pages_nobody`, `person_unreachable`, "
+        "`schedule_gap`, or a later one."
+    )
+    level_number: int | None
+    message: str
+
+
 class EscalationPolicyRead(PolicyColumns):
     """An escalation policy with its levels, first to last."""
 
     levels: list[LevelRead]
+    warnings: list[PolicyWarning]
 
 
 class EscalationPolicyUpdated(EscalationPolicyRead):

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.policies.models import TargetType
 from incident_service.policies.plan import Target
-from incident_service.schedules.queries import load_on_call
+from incident_service.schedules import oncall
+from incident_service.schedules.oncall import Roster
+from incident_service.schedules.queries import load_rosters_of
 from incident_service.teams.models import ContactMethod, Role, TeamMembership, User
 
 PAGED_ROLES = (Role.MANAGER, Role.RESPONDER)
@@ -70,10 +72,31 @@ class Reach:
                 return [user_id] if user_id else []
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Who can be told from an instant on, as far as it is known now."""
+
+    reach: Reach
+    rosters: dict[UUID, Roster]
+
+    def at(self, instant: datetime) -> Reach:
+        """Return who can be told at an instant."""
+        found = {id_: oncall.on_call(roster, instant) for id_, roster in self.rosters.items()}
+        on_call = {id_: user[0] for id_, user in found.items() if user is not None}
+        return replace(self.reach, on_call=on_call)
+
+
 async def load_reach(
     session: AsyncSession, team_ids: Collection[UUID], targets: Collection[Target], now: datetime
 ) -> Reach:
     """Read who can be told: the members of `team_ids`, and the users behind `targets` now."""
+    return (await load_outlook(session, team_ids, targets, now)).at(now)
+
+
+async def load_outlook(
+    session: AsyncSession, team_ids: Collection[UUID], targets: Collection[Target], since: datetime
+) -> Outlook:
+    """Read who can be told from `since` on: members of `team_ids`, and whom `targets` ever mean."""
     members: dict[UUID, list[tuple[UUID, Role]]] = defaultdict(list)
     for row in await session.scalars(
         select(TeamMembership)
@@ -81,13 +104,17 @@ async def load_reach(
         .order_by(TeamMembership.created_at, TeamMembership.user_id)
     ):
         members[row.team_id].append((row.user_id, row.role))
-    schedules = {target.id for target in targets if target.type is TargetType.SCHEDULE}
-    on_call = await load_on_call(session, {id_ for id_ in schedules if id_}, now)
+    rosters = await load_rosters_of(session, ids_of(targets, TargetType.SCHEDULE), since)
     wanted = {user_id for team in members.values() for user_id, _ in team}
-    wanted |= {target.id for target in targets if target.id and target.type is TargetType.USER}
-    wanted |= set(on_call.values())
+    wanted |= ids_of(targets, TargetType.USER)
+    wanted |= {user_id for roster in rosters.values() for user_id in roster.people()}
     people = await load_people(session, wanted)
-    return Reach(people, dict(members), await find_fallback(session), on_call)
+    return Outlook(Reach(people, dict(members), await find_fallback(session)), rosters)
+
+
+def ids_of(targets: Collection[Target], what: TargetType) -> set[UUID]:
+    """Return the ids of the targets of a type."""
+    return {target.id for target in targets if target.id and target.type is what}
 
 
 async def load_people(session: AsyncSession, user_ids: Collection[UUID]) -> dict[UUID, Person]:

@@ -36,6 +36,11 @@ class Roster:
     layers: tuple[Layer, ...] = ()
     overrides: tuple[Override, ...] = ()
 
+    def people(self) -> set[UUID]:
+        """Return everybody who is ever on call."""
+        in_turn = {user for layer in self.layers for user in layer.rotation.participants}
+        return in_turn | {override.user_id for override in self.overrides}
+
 
 @dataclass(frozen=True, slots=True)
 class Shift:

@@ -14,7 +14,6 @@ from incident_service.core import tokens
 from incident_service.core.errors import NotFound
 from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.core.rows import get_row
-from incident_service.schedules import oncall
 from incident_service.schedules.models import (
     Schedule,
     ScheduleLayer,
@@ -172,21 +171,29 @@ def window_of(restriction: dict[str, Any]) -> Window:
     )
 
 
-async def load_on_call(
-    session: AsyncSession, schedule_ids: Collection[UUID], at: datetime
-) -> dict[UUID, UUID]:
-    """Return who is on call at an instant: schedule id → user id; without gaps and unknown ids."""
+async def load_rosters_of(
+    session: AsyncSession, schedule_ids: Collection[UUID], since: datetime
+) -> dict[UUID, Roster]:
+    """Return what decides who is on call from an instant on; ids that are unknown are left out."""
     if not schedule_ids:
         return {}
     schedules = (await session.scalars(select(Schedule).where(Schedule.id.in_(schedule_ids)))).all()
-    rosters = await load_rosters(session, schedules, at)
-    found = {id_: oncall.on_call(roster, at) for id_, roster in rosters.items()}
-    return {id_: user[0] for id_, user in found.items() if user is not None}
+    return await load_rosters(session, schedules, since)
 
 
 async def load_names(session: AsyncSession, user_ids: Collection[UUID]) -> dict[UUID, str]:
     """Return the names of users."""
     rows = await session.execute(select(User.id, User.name).where(User.id.in_(user_ids)))
+    return {row.id: row.name for row in rows}
+
+
+async def load_schedule_names(
+    session: AsyncSession, schedule_ids: Collection[UUID]
+) -> dict[UUID, str]:
+    """Return the names of schedules."""
+    rows = await session.execute(
+        select(Schedule.id, Schedule.name).where(Schedule.id.in_(schedule_ids))
+    )
     return {row.id: row.name for row in rows}
 
 
