@@ -83,11 +83,8 @@ def create_app(
     app.state.transactions = transactions
     app.state.degradations = degradations
     app.state.measure = measure
-    app.state.user_in_use = (
-        say_who_names_user,
-        say_which_schedules_name_user,
-        say_what_waits_for_user,
-    )
+    app.state.user_on_call = (say_who_names_user, say_which_schedules_name_user)
+    app.state.user_in_use = (*app.state.user_on_call, say_what_waits_for_user)
     app.state.schedule_in_use = (say_who_names_schedule,)
     app.state.contact_method_in_use = (say_what_waits_for_address,)
     app.state.policy_hooks = PolicyHooks(count_active_on_policy, restart_on_policy)

@@ -94,7 +94,7 @@ async def test_a_key_is_stored_as_its_hash_only(transactions):
 )
 def test_a_limited_key_changes_only_people_of_its_teams_alone(limit, their_teams, allowed):
     try:
-        principal(limit).require_own_person(their_teams)
+        principal(limit).require_own_person(uuid4(), their_teams)
         changed = True
     except KeyLimited:
         changed = False
@@ -103,9 +103,9 @@ def test_a_limited_key_changes_only_people_of_its_teams_alone(limit, their_teams
 
 
 def test_a_limited_key_may_see_how_a_shared_colleague_is_reached():
-    principal(frozenset({OURS})).require_colleague({OURS, THEIRS})
+    principal(frozenset({OURS})).require_colleague(uuid4(), {OURS, THEIRS})
 
 
 def test_a_limited_key_may_not_see_how_a_stranger_is_reached():
     with pytest.raises(KeyLimited):
-        principal(frozenset({OURS})).require_colleague({THEIRS})
+        principal(frozenset({OURS})).require_colleague(uuid4(), {THEIRS})

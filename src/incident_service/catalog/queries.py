@@ -57,10 +57,13 @@ async def get_service(
 
     Raises:
         ServiceNotFound: it does not exist for this caller.
+        RoleTooLow: the person behind the key may not do this in the team.
     """
     statement = select(Service).where(Service.id == service_id)
     statement = visible(statement, Service.team_id, principal)
-    return await get_row(session, statement, ServiceNotFound, lock=lock)
+    service = await get_row(session, statement, ServiceNotFound, lock=lock)
+    principal.require_role(service.team_id)
+    return service
 
 
 async def list_services(
@@ -80,12 +83,15 @@ async def get_integration(
 
     Raises:
         IntegrationNotFound: it does not exist for this caller.
+        RoleTooLow: the person behind the key may not do this in the team.
     """
     statement = select(Integration).where(
         Integration.id == integration_id,
         Integration.service_id.in_(visible(select(Service.id), Service.team_id, principal)),
     )
-    return await get_row(session, statement, IntegrationNotFound, lock=lock)
+    integration = await get_row(session, statement, IntegrationNotFound, lock=lock)
+    await get_service(session, integration.service_id, principal)
+    return integration
 
 
 async def list_integrations(

@@ -85,10 +85,13 @@ async def get_policy(
 
     Raises:
         EscalationPolicyNotFound: it does not exist for this caller.
+        RoleTooLow: the person behind the key may not do this in the team.
     """
     statement = select(EscalationPolicy).where(EscalationPolicy.id == policy_id)
     statement = visible(statement, EscalationPolicy.team_id, principal)
-    return await get_row(session, statement, EscalationPolicyNotFound, lock=lock)
+    policy = await get_row(session, statement, EscalationPolicyNotFound, lock=lock)
+    principal.require_role(policy.team_id)
+    return policy
 
 
 async def list_policies(

@@ -8,7 +8,7 @@ from sqlalchemy import exists, select
 
 from incident_service.core.actor import Actor
 from incident_service.core.db import Tx
-from incident_service.core.errors import Conflict, Invalid
+from incident_service.core.errors import Conflict, Forbidden, Invalid
 from incident_service.escalation import actions as climbs
 from incident_service.incidents import lifecycle, timeline
 from incident_service.incidents.lifecycle import Status, Verb
@@ -27,6 +27,10 @@ class ClimbHasMoved(Conflict):
 
 class KeyIsActiveAgain(Conflict):
     """A newer incident of the same alerts is active; work on that one."""
+
+
+class ActsForOnePerson(Forbidden):
+    """This key acts for one person; leave `user_id` out."""
 
 
 class UserUnknown(Invalid):
@@ -56,19 +60,29 @@ async def locked(tx: Tx, order: Order) -> tuple[Incident, Actor]:
 
     Raises:
         IncidentNotFound: it does not exist for this caller.
-        UserUnknown: the named user does not exist.
+        RoleTooLow: the person behind the key may not do this in the team.
+        ActsForOnePerson, UserUnknown: see `actor_of`.
     """
     actor = await actor_of(tx, order)
     incident = (await lock(tx.session, [order.incident_id])).get(order.incident_id)
     if incident is None or not order.principal.sees(incident.team_id):
         raise IncidentNotFound
+    order.principal.require_role(incident.team_id)
     return incident, actor
 
 
 async def actor_of(tx: Tx, order: Order) -> Actor:
-    """Return the person named in the order, or the key's own person, or the key."""
+    """Return the person named in the order, or the key's own person, or the key.
+
+    Raises:
+        ActsForOnePerson: a person's key names somebody else.
+        UserUnknown: the named user does not exist.
+    """
+    principal = order.principal
     if order.user_id is None:
-        return order.principal.actor
+        return principal.actor
+    if principal.roles is not None and order.user_id != principal.user_id:
+        raise ActsForOnePerson
     user = await tx.session.get(User, order.user_id)
     if user is None or not user.is_active:
         raise UserUnknown("There is no active user with this id.", "/user_id")

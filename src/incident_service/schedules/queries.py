@@ -49,10 +49,13 @@ async def get_schedule(
 
     Raises:
         ScheduleNotFound: it does not exist for this caller.
+        RoleTooLow: the person behind the key may not do this in the team.
     """
     statement = select(Schedule).where(Schedule.id == schedule_id)
     statement = visible(statement, Schedule.team_id, principal)
-    return await get_row(session, statement, ScheduleNotFound, lock=lock)
+    schedule = await get_row(session, statement, ScheduleNotFound, lock=lock)
+    principal.require_role(schedule.team_id)
+    return schedule
 
 
 async def get_schedule_of_feed(session: AsyncSession, schedule_id: UUID, key: str) -> Schedule:

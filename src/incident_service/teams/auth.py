@@ -1,12 +1,15 @@
 """Who is calling: an API key becomes a principal, and routes say which scope they ask for.
 
 A key may be limited to teams. It then sees and changes what those teams own, and nothing else.
+A person's key without `admin` is limited to the person's teams, and in each it may do what the
+person's role allows: observers read, responders also respond, managers also manage.
 People belong to everybody: each key reads them, but a limited key changes only those who are in
-its own teams and in no other, and neither makes nor deletes people or teams.
+its own teams and in no other, and neither makes nor deletes people or teams. Everybody may change
+how they themselves are reached.
 """
 
-from collections.abc import Callable, Collection, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,9 +20,9 @@ from sqlalchemy import select
 from incident_service.core import tokens
 from incident_service.core.actor import Actor
 from incident_service.core.db import Tx
-from incident_service.core.errors import Forbidden, NotFound, Unauthenticated
+from incident_service.core.errors import Forbidden, Unauthenticated
 from incident_service.core.http import InTx
-from incident_service.teams.models import ApiKey, Scope, User
+from incident_service.teams.models import ApiKey, Role, Scope, TeamMembership, User
 
 bearer = HTTPBearer(auto_error=False, scheme_name="ApiKey", description="An API key: `isk_…`.")
 
@@ -36,9 +39,24 @@ class KeyLimited(Forbidden):
     """The API key is limited to teams, and this is not theirs alone to change."""
 
 
+class RoleTooLow(Forbidden):
+    """Your role in this team does not allow this; ask one of its managers."""
+
+
+SCOPES_OF: Mapping[Role, frozenset[Scope]] = {
+    Role.OBSERVER: frozenset({Scope.READ}),
+    Role.RESPONDER: frozenset({Scope.READ, Scope.RESPOND}),
+    Role.MANAGER: frozenset({Scope.READ, Scope.RESPOND, Scope.MANAGE}),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The caller: what it may do, in which teams (None: all), and as whom."""
+    """The caller: what it may do, in which teams (None: all), and as whom.
+
+    `roles` are those of the person behind the key, by team; None: no person's role counts.
+    `needed` is the scope that the route asked for.
+    """
 
     key_id: UUID
     name: str
@@ -46,6 +64,8 @@ class Principal:
     team_ids: frozenset[UUID] | None = None
     user_id: UUID | None = None
     user_name: str = ""
+    roles: Mapping[UUID, Role] | None = None
+    needed: Scope = Scope.READ
 
     @property
     def actor(self) -> Actor:
@@ -62,14 +82,18 @@ class Principal:
         """Say whether the team's things exist for this caller."""
         return self.team_ids is None or team_id in self.team_ids
 
-    def require_team(self, team_id: UUID) -> None:
-        """Refuse another team's thing.
+    def may_in(self, team_id: UUID) -> bool:
+        """Say whether the person's role in a team that it sees allows what the route needs."""
+        return self.roles is None or self.needed in SCOPES_OF[self.roles[team_id]]
+
+    def require_role(self, team_id: UUID) -> None:
+        """Refuse what the person's role in a team that it sees does not allow.
 
         Raises:
-            NotFound: the caller is limited to other teams.
+            RoleTooLow: it does not.
         """
-        if not self.sees(team_id):
-            raise NotFound
+        if not self.may_in(team_id):
+            raise RoleTooLow
 
     def require_every_team(self) -> None:
         """Refuse a limited key.
@@ -80,35 +104,42 @@ class Principal:
         if self.team_ids is not None:
             raise KeyLimited
 
-    def require_colleague(self, their_teams: Collection[UUID]) -> None:
+    def require_colleague(self, user_id: UUID, their_teams: Collection[UUID]) -> None:
         """Refuse to show how to reach a person who shares no team with the caller.
 
         Raises:
             KeyLimited: the person, a member of `their_teams`, is in none of the caller's.
         """
-        if self.team_ids is not None and self.team_ids.isdisjoint(their_teams):
+        if user_id == self.user_id or self.team_ids is None:
+            return
+        if self.team_ids.isdisjoint(their_teams):
             raise KeyLimited
 
-    def require_free_or_colleague(self, their_teams: Collection[UUID]) -> None:
+    def require_free_or_colleague(self, user_id: UUID, their_teams: Collection[UUID]) -> None:
         """Refuse to take in a person of other teams only: that would make a stranger reachable.
 
         Raises:
             KeyLimited: the person, a member of `their_teams`, is in none of the caller's.
         """
         if their_teams:
-            self.require_colleague(their_teams)
+            self.require_colleague(user_id, their_teams)
 
-    def require_own_person(self, their_teams: Collection[UUID]) -> None:
-        """Refuse to change a person whom others rely on too.
+    def require_own_person(self, user_id: UUID, their_teams: Collection[UUID]) -> None:
+        """Refuse to change a person whom others rely on too, unless it is the caller.
 
         Otherwise a key could take a stranger into its team and redirect another team's pages.
 
         Raises:
             KeyLimited: the person, a member of `their_teams`, is not in the caller's teams alone.
+            RoleTooLow: the caller does not manage all of these teams.
         """
-        self.require_colleague(their_teams)
+        if user_id == self.user_id:
+            return
+        self.require_colleague(user_id, their_teams)
         if self.team_ids is not None and not self.team_ids.issuperset(their_teams):
             raise KeyLimited
+        for team_id in their_teams:
+            self.require_role(team_id)
 
 
 async def authenticate(
@@ -147,7 +178,7 @@ async def find_principal(tx: Tx, key: str) -> Principal | None:
         return None
     if user and not user.is_active:
         return None
-    return Principal(
+    principal = Principal(
         key_id=row.id,
         name=row.name,
         scopes=frozenset(map(Scope, row.scopes)),
@@ -155,6 +186,24 @@ async def find_principal(tx: Tx, key: str) -> Principal | None:
         user_id=row.user_id,
         user_name=user.name if user else "",
     )
+    if user is None or principal.may(Scope.ADMIN):
+        return principal
+    return in_roles(principal, await load_roles(tx, user.id))
+
+
+async def load_roles(tx: Tx, user_id: UUID) -> dict[UUID, Role]:
+    """Return the person's role in each of its teams."""
+    rows = await tx.session.execute(
+        select(TeamMembership.team_id, TeamMembership.role).where(TeamMembership.user_id == user_id)
+    )
+    return {row.team_id: row.role for row in rows}
+
+
+def in_roles(principal: Principal, roles: Mapping[UUID, Role]) -> Principal:
+    """Limit a person's key to the person's teams, among those that the key is limited to."""
+    own = frozenset(roles)
+    team_ids = own if principal.team_ids is None else own & principal.team_ids
+    return replace(principal, team_ids=team_ids, roles=roles)
 
 
 def needs(scope: Scope) -> Callable[[Principal], Coroutine[Any, Any, Principal]]:
@@ -163,7 +212,7 @@ def needs(scope: Scope) -> Callable[[Principal], Coroutine[Any, Any, Principal]]
     async def check(principal: Annotated[Principal, Depends(authenticate)]) -> Principal:
         if not principal.may(scope):
             raise ScopeMissing(f"The API key lacks the scope `{scope}` that this needs.")
-        return principal
+        return replace(principal, needed=scope)
 
     return check
 

@@ -18,12 +18,17 @@ class StillReferenced(Conflict):
     """Something else still refers to it."""
 
 
+async def find_needs(session: AsyncSession, row_id: UUID, checks: Sequence[InUse]) -> str:
+    """Return in sentences what still needs the row; empty when nothing does."""
+    found = [sentence for check in checks if (sentence := await check(session, row_id))]
+    return " ".join(found)
+
+
 async def refuse_while_in_use(session: AsyncSession, row_id: UUID, checks: Sequence[InUse]) -> None:
     """Ask every check; the row must be locked, so that nobody starts to need it meanwhile.
 
     Raises:
         StillReferenced: somebody needs it.
     """
-    found = [sentence for check in checks if (sentence := await check(session, row_id))]
-    if found:
-        raise StillReferenced(" ".join(found))
+    if named := await find_needs(session, row_id, checks):
+        raise StillReferenced(named)

@@ -53,9 +53,12 @@ async def get_team(
 
     Raises:
         TeamNotFound: it does not exist for this caller.
+        RoleTooLow: the person behind the key may not do this in the team.
     """
     statement = visible(select(Team).where(Team.id == team_id), Team.id, principal)
-    return await get_row(session, statement, TeamNotFound, lock=lock)
+    team = await get_row(session, statement, TeamNotFound, lock=lock)
+    principal.require_role(team.id)
+    return team
 
 
 async def list_teams(

@@ -232,3 +232,51 @@ async def test_a_key_that_acts_for_a_person_may_change_that_person(api, transact
     async with transactions.open() as tx:
         assert (await tx.session.get_one(User, user.id)).name == "New"
     assert answer.status_code == 200
+
+
+async def test_40_somebody_who_is_still_paged_is_not_made_inactive_by_accident(api, stage):
+    url = f"/v1/users/{stage.first.id}"
+    schedule = {
+        "team_id": str(stage.team.id),
+        "name": "Nights",
+        "time_zone": "UTC",
+        "layers": [{"name": "Weekly", "participants": [str(stage.first.id)]}],
+    }
+    await api.post("/v1/schedules", json=schedule)
+
+    refused = await api.patch(url, json={"is_active": False})
+    forced = await api.patch(url, json={"is_active": False}, params={"force": "true"})
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "still_paged")
+    assert stage.policy.name in refused.json()["detail"]
+    assert "Nights" in refused.json()["detail"]
+    assert forced.json()["is_active"] is False
+
+
+async def test_40_a_level_of_somebody_inactive_is_passed_over(api, stage):
+    await api.patch(
+        f"/v1/users/{stage.first.id}", json={"is_active": False}, params={"force": "true"}
+    )
+
+    await stage.fire("Disk")
+
+    assert await stage.told(await stage.incident()) == ["Second"]
+
+
+async def test_39_a_page_that_waits_for_somebody_made_inactive_is_not_sent(
+    api, stage, transactions
+):
+    await stage.fire("Disk")
+    await api.patch(
+        f"/v1/users/{stage.first.id}", json={"is_active": False}, params={"force": "true"}
+    )
+
+    await stage.wait(minutes=5)
+
+    assert await stage.told(await stage.incident()) == ["First", "Second"]
+
+
+async def test_somebody_whom_nobody_pages_is_made_inactive_at_once(api, stage):
+    answer = await api.patch(f"/v1/users/{stage.manager.id}", json={"is_active": False})
+
+    assert answer.json()["is_active"] is False

@@ -5,13 +5,18 @@ from typing import Any
 from uuid import UUID
 
 from incident_service.core.db import Tx
+from incident_service.core.errors import Conflict
 from incident_service.core.ids import new_id
 from incident_service.core.rows import change_row
 from incident_service.teams import queries
 from incident_service.teams.auth import Principal
-from incident_service.teams.in_use import InUse, refuse_while_in_use
+from incident_service.teams.in_use import InUse, find_needs, refuse_while_in_use
 from incident_service.teams.models import User
 from incident_service.teams.schemas import UserCreate
+
+
+class StillPaged(Conflict):
+    """Policies or schedules still name this person."""
 
 
 async def create_user(tx: Tx, wanted: UserCreate, *, by: Principal) -> User:
@@ -40,13 +45,24 @@ async def lock_own_person(tx: Tx, user_id: UUID, by: Principal) -> User:
         KeyLimited: others rely on the person too.
     """
     user = await queries.get_user(tx.session, user_id, lock=True)
-    by.require_own_person(await queries.team_ids_of(tx.session, user_id))
+    by.require_own_person(user_id, await queries.team_ids_of(tx.session, user_id))
     return user
 
 
-async def update_user(tx: Tx, user_id: UUID, changes: dict[str, Any], *, by: Principal) -> User:
-    """Change the given columns."""
+async def update_user(
+    tx: Tx, user_id: UUID, changes: dict[str, Any], checks: Sequence[InUse], *, by: Principal
+) -> User:
+    """Change the given columns.
+
+    Raises:
+        KeyLimited, RoleTooLow: see `Principal.require_own_person`.
+        StillPaged: the person becomes inactive, and a check found who still pages them.
+    """
     user = await lock_own_person(tx, user_id, by)
+    if changes.get("is_active") is False and (
+        named := await find_needs(tx.session, user_id, checks)
+    ):
+        raise StillPaged(f"{named} Take them out there first, or send force=true.")
     change_row(user, changes, tx.now)
     await tx.flush()
     return user

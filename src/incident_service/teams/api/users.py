@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
@@ -20,6 +20,12 @@ router = APIRouter(prefix="/users", tags=["users"])
 def user_in_use(request: Request) -> Sequence[InUse]:
     """Return what the domains above want to be asked before a user goes."""
     checks: Sequence[InUse] = request.app.state.user_in_use
+    return checks
+
+
+def user_on_call(request: Request) -> Sequence[InUse]:
+    """Return what the domains above want to be asked before a user is no longer paged."""
+    checks: Sequence[InUse] = request.app.state.user_on_call
     return checks
 
 
@@ -45,9 +51,23 @@ async def get_user(tx: InTx, _principal: Reader, user_id: UUID) -> UserRead:
 
 
 @router.patch("/{user_id}")
-async def update_user(tx: InTx, principal: Manager, user_id: UUID, body: UserUpdate) -> UserRead:
+async def update_user(
+    tx: InTx,
+    principal: Manager,
+    user_id: UUID,
+    body: UserUpdate,
+    checks: Annotated[Sequence[InUse], Depends(user_on_call)],
+    force: Annotated[
+        bool,
+        Query(
+            description="Make somebody inactive whom policies or schedules still name. Levels "
+            "that page nobody else are then passed over."
+        ),
+    ] = False,
+) -> UserRead:
     """Change a user. A limited key may do so for members of its own teams and no other."""
-    user = await actions.update_user(tx, user_id, body.changes(), by=principal)
+    checks = () if force else checks
+    user = await actions.update_user(tx, user_id, body.changes(), checks, by=principal)
     return UserRead.model_validate(user)
 
 
