@@ -168,6 +168,8 @@ async def make_service(tx: Tx, team: Team, **changes: Any) -> Service:
         "severity_map": {},
         "auto_resolve": True,
         "reopen_window_minutes": 15,
+        "stale_after_minutes": None,
+        "resolve_stale": False,
         "created_at": tx.now,
         "updated_at": tx.now,
     }

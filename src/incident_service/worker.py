@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from incident_service import jobs
 from incident_service.alerts.refire import held_alerts
+from incident_service.alerts.staleness import SWEEP_EVERY_S, silent_alerts, stale_alerts
 from incident_service.core.db import DATABASE_AWAY, Transactions
 from incident_service.core.queue import Later, QueueDown, deserialize, make_redis, serialize
 from incident_service.core.reconciler import Sweep, Swept, reconcile
@@ -51,10 +52,14 @@ def sweeps(runtime: Runtime, courier: Courier) -> list[Sweep]:
     """Return what the reconciler looks for."""
     timers = overdue_timers(runtime.transactions)
     held = held_alerts(runtime.transactions)
+    silent = silent_alerts(runtime.transactions)
+    stale = stale_alerts(runtime.transactions)
     canaries = overdue_canaries(runtime.transactions)
     return [
         Sweep(timers.name, timers.sweep),
         Sweep(held.name, held.sweep),
+        Sweep(silent.name, silent.sweep, every_s=SWEEP_EVERY_S),
+        Sweep(stale.name, stale.sweep, every_s=SWEEP_EVERY_S),
         Sweep("pages", courier.sweep),
         Sweep(canaries.name, canaries.sweep),
         Sweep("planting", lambda: plant_canary(runtime.transactions), every_s=PLANT_EVERY_S),

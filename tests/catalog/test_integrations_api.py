@@ -51,6 +51,7 @@ async def test_an_integration_is_made_with_its_key(api, transactions, service):
         "is_enabled": True,
         "key": made["key"],
         "key_hint": made["key"][: tokens.HINT_LENGTH],
+        "last_heard_at": None,
         "previous_key_expires_at": None,
         "ingest_url": "https://incidents.example/v1/ingest/alertmanager",
         "created_at": "2026-11-02T12:00:00Z",

@@ -37,6 +37,8 @@ async def test_a_service_is_made_with_sensible_defaults(api, team):
         "severity_map": {},
         "auto_resolve": True,
         "reopen_window_minutes": 15,
+        "stale_after_minutes": None,
+        "resolve_stale": False,
         "created_at": "2026-11-02T12:00:00Z",
         "updated_at": "2026-11-02T12:00:00Z",
     }
@@ -55,6 +57,8 @@ async def test_a_service_is_made_as_asked_for(api, transactions, team):
         "severity_map": {"disaster": "critical"},
         "auto_resolve": False,
         "reopen_window_minutes": 0,
+        "stale_after_minutes": 300,
+        "resolve_stale": True,
     }
 
     answer = await api.post(URL, json=service(team, **wishes))
@@ -85,6 +89,8 @@ async def test_the_severity_map_is_kept_as_alerts_are_compared(api, team):
         ({"severity_map": {"A": "critical", "a": "low"}}, "/severity_map"),
         ({"reopen_window_minutes": -1}, "/reopen_window_minutes"),
         ({"reopen_window_minutes": 10081}, "/reopen_window_minutes"),
+        ({"stale_after_minutes": 9}, "/stale_after_minutes"),
+        ({"resolve_stale": True}, "/stale_after_minutes"),
         ({"escalation_policy_id": str(uuid4())}, "/escalation_policy_id"),
     ],
 )

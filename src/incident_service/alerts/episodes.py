@@ -17,6 +17,7 @@ from incident_service.core.db import AS_ONE_SET, Overtaken, Tx
 
 Identity = tuple[UUID, str]
 """Integration id and the sender's fingerprint."""
+IN_LOCK_ORDER = (Alert.integration_id, Alert.fingerprint, Alert.starts_at)
 
 # For each identity: the firing episode, the one with the same start, the newest one. Locked in
 # the declared order.
@@ -89,7 +90,7 @@ async def lock_related(
     rows = await session.scalars(
         select(Alert)
         .where(Alert.id.in_(ids.all()))
-        .order_by(Alert.integration_id, Alert.fingerprint, Alert.starts_at)
+        .order_by(*IN_LOCK_ORDER)
         .with_for_update()
         .execution_options(populate_existing=True)
     )
@@ -105,7 +106,12 @@ async def supersede(tx: Tx, ended: Sequence[tuple[Alert, datetime]]) -> None:
         await tx.session.execute(
             update(Alert),
             [
-                {"id": row.id, "status": AlertStatus.RESOLVED, "ends_at": ends_at}
+                {
+                    "id": row.id,
+                    "status": AlertStatus.RESOLVED,
+                    "ends_at": ends_at,
+                    "stale_at": None,
+                }
                 for row, ends_at in ended
             ],
         )

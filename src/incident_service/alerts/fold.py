@@ -82,8 +82,11 @@ class Effects:
 class Folding:
     """Collects the episodes of one transaction, then folds them into incidents as a set."""
 
-    def __init__(self, tx: Tx, services: dict[UUID, Service]) -> None:
+    def __init__(
+        self, tx: Tx, services: dict[UUID, Service], *, why_ended: str | None = None
+    ) -> None:
         self._tx = tx
+        self._why_ended = why_ended
         self._services = services
         self._newcomers: dict[Key, Newcomers] = defaultdict(Newcomers)
         self._resent: list[tuple[Alert, Answer]] = []
@@ -138,7 +141,7 @@ class Folding:
         over = self._count_ended()
         await self._tx.flush()
         await self._carry_out()
-        await arrivals.resolve_incidents(self._tx, over)
+        await arrivals.resolve_incidents(self._tx, over, reason=self._why_ended)
         await episodes.assign(self._tx, self._assigned)
         await self._tx.flush()
 
@@ -264,7 +267,8 @@ class Folding:
             if incident.firing_count == 0 and self._resolves_itself(incident):
                 over.append(incident)
             else:
-                arrivals.note_ended(self._tx, incident, [row.fingerprint for row in rows])
+                fingerprints = [row.fingerprint for row in rows]
+                arrivals.note_ended(self._tx, incident, fingerprints, reason=self._why_ended)
         return over
 
     def _resolves_itself(self, incident: Incident) -> bool:

@@ -200,6 +200,8 @@ class Batch:
     def _touch(self, item: Item, row: Alert) -> Alert:
         row.received_count += 1
         row.last_received_at = self._tx.now
+        if row.stale_at is not None:
+            row.stale_at = None
         if item.alert.annotations != row.annotations:
             row.annotations = item.alert.annotations
         item.answer.incident_id = row.incident_id
@@ -263,3 +265,4 @@ def end(row: Alert, ends_at: datetime, now: datetime) -> None:
     row.ends_at = max(ends_at, row.starts_at)
     row.resolved_at = now
     row.refire_at = None
+    row.stale_at = None

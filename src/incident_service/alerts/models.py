@@ -24,7 +24,8 @@ class Alert(Base):
 
     `starts_at` and `ends_at` are the sender's; the other instants are ours. `fired_at` is NULL
     when only a resolve was seen. A resolved episode with `refire_at` fires again at that instant
-    unless another resolve comes first.
+    unless another resolve comes first. A firing one with `stale_at` was not repeated for as long as
+    its service allows.
     """
 
     __tablename__ = "alerts"
@@ -53,6 +54,7 @@ class Alert(Base):
     fired_at: Mapped[datetime | None]
     resolved_at: Mapped[datetime | None] = mapped_column(comment="when its end was stored")
     refire_at: Mapped[datetime | None]
+    stale_at: Mapped[datetime | None]
 
     __table_args__ = (
         Index("uq_alerts_episode", "integration_id", "fingerprint", "starts_at", unique=True),
@@ -64,6 +66,9 @@ class Alert(Base):
             postgresql_where=text("status = 'firing'"),
         ),
         Index("ix_alerts_refire", "refire_at", postgresql_where=text("refire_at IS NOT NULL")),
+        Index(
+            "ix_alerts_firing_service_id", "service_id", postgresql_where=text("status = 'firing'")
+        ),
         one_of("status", AlertStatus),
         one_of("priority", Priority),
         CheckConstraint("refire_at IS NULL OR status = 'resolved'", name="refire_when_resolved"),

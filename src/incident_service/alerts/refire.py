@@ -7,14 +7,13 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from incident_service.alerts.episodes import IN_LOCK_ORDER
 from incident_service.alerts.fold import Folding
 from incident_service.alerts.ingest import Outcome
 from incident_service.alerts.models import Alert, AlertStatus
 from incident_service.catalog.queries import load_services
 from incident_service.core.db import Transactions, Tx
 from incident_service.core.due import DueRows
-
-IN_LOCK_ORDER = (Alert.integration_id, Alert.fingerprint, Alert.starts_at)
 
 
 def held_alerts(transactions: Transactions) -> DueRows:

@@ -63,6 +63,10 @@ class AlertRead(Response):
     refire_at: datetime | None = Field(
         description="Held: it fires again at this instant unless it is resolved once more."
     )
+    stale_at: datetime | None = Field(
+        description="Since when it is stale: it was not sent again within its service's "
+        "stale_after_minutes."
+    )
 
 
 class AlertPage(BaseModel):

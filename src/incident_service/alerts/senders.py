@@ -4,7 +4,7 @@ import base64
 from collections.abc import Mapping
 
 from incident_service.catalog.models import Integration, IntegrationKind
-from incident_service.catalog.queries import find_integration
+from incident_service.catalog.queries import find_integration, note_heard
 from incident_service.core.db import Transactions
 from incident_service.core.errors import Forbidden, Unauthenticated
 
@@ -35,9 +35,10 @@ async def authenticate(
         raise IntegrationKeyNotValid
     async with transactions.open() as tx:
         integration = await find_integration(tx.session, key, tx.now)
-    if integration is None:
-        raise IntegrationKeyNotValid
-    check(integration, kind)
+        if integration is None:
+            raise IntegrationKeyNotValid
+        check(integration, kind)
+        await note_heard(tx.session, integration, tx.now)
     return integration
 
 

@@ -19,6 +19,10 @@ from incident_service.teams.queries import get_team
 KEY_PREFIX = "isi"
 
 
+class StaleAfterMissing(Invalid):
+    """Only a service with `stale_after_minutes` can resolve what is stale."""
+
+
 class PolicyNotOfTeam(Invalid):
     """The service's team has no such escalation policy."""
 
@@ -30,6 +34,7 @@ async def create_service(tx: Tx, wanted: ServiceCreate, *, by: Principal) -> Ser
         TeamNotFound: the team does not exist for the caller.
         PolicyNotOfTeam: the policy is not one of the team's.
         GroupingLabelsWrong: grouping and its labels do not go together.
+        StaleAfterMissing: see `require_stale_after`.
     """
     await get_team(tx.session, wanted.team_id, by, lock=True)
     await require_policy(tx, wanted.escalation_policy_id, wanted.team_id)
@@ -37,6 +42,7 @@ async def create_service(tx: Tx, wanted: ServiceCreate, *, by: Principal) -> Ser
     values["grouping_labels"] = grouping.labels_for(wanted.grouping, wanted.grouping_labels)
     service = Service(id=new_id(), **values, created_at=tx.now, updated_at=tx.now)
     tx.session.add(service)
+    require_stale_after(service)
     await tx.flush()
     return service
 
@@ -49,6 +55,7 @@ async def update_service(
     Raises:
         PolicyNotOfTeam: the policy is not one of the team's.
         GroupingLabelsWrong: grouping and its labels would not go together.
+        StaleAfterMissing: see `require_stale_after`.
     """
     service = await queries.get_service(tx.session, service_id, by, lock=True)
     await require_policy(tx, changes.get("escalation_policy_id"), service.team_id)
@@ -58,8 +65,19 @@ async def update_service(
         service.grouping_labels,
     )
     change_row(service, {**changes, "grouping_labels": labels}, tx.now)
+    require_stale_after(service)
     await tx.flush()
     return service
+
+
+def require_stale_after(service: Service) -> None:
+    """Refuse to resolve what is stale where nothing ever is.
+
+    Raises:
+        StaleAfterMissing: the service has no `stale_after_minutes`.
+    """
+    if service.resolve_stale and service.stale_after_minutes is None:
+        raise StaleAfterMissing("", "/stale_after_minutes")
 
 
 async def require_policy(tx: Tx, policy_id: UUID | None, team_id: UUID) -> None:

@@ -50,6 +50,8 @@ class Service(Base):
     )
     auto_resolve: Mapped[bool]
     reopen_window_minutes: Mapped[int]
+    stale_after_minutes: Mapped[int | None] = mapped_column(comment="NULL: never")
+    resolve_stale: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -59,6 +61,10 @@ class Service(Base):
         one_of("grouping", Grouping),
         one_of("page_from", Priority),
         CheckConstraint("reopen_window_minutes >= 0", name="reopen_window_positive"),
+        CheckConstraint("stale_after_minutes > 0", name="stale_after_positive"),
+        CheckConstraint(
+            "NOT resolve_stale OR stale_after_minutes IS NOT NULL", name="stale_after_given"
+        ),
         CheckConstraint(
             "grouping <> 'labels' OR jsonb_array_length(grouping_labels) > 0",
             name="grouping_labels_given",
@@ -78,6 +84,7 @@ class Integration(Base):
     is_enabled: Mapped[bool]
     key_digest: Mapped[str] = mapped_column(comment="SHA-256, hexadecimal")
     key_hint: Mapped[str]
+    last_heard_at: Mapped[datetime | None] = mapped_column(comment="to the minute")
     previous_key_digest: Mapped[str | None]
     previous_key_expires_at: Mapped[datetime | None]
     created_at: Mapped[datetime]

@@ -1,10 +1,10 @@
 """Reads of services and integrations."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.catalog.models import Integration, Service
@@ -14,6 +14,8 @@ from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.core.rows import get_row
 from incident_service.teams.auth import Principal
 from incident_service.teams.queries import visible
+
+HEARD_TO_THE = timedelta(minutes=1)
 
 
 class ServiceNotFound(NotFound):
@@ -42,6 +44,21 @@ async def find_integration(session: AsyncSession, key: str, now: datetime) -> In
         )
     )
     return rows.one_or_none()
+
+
+async def note_heard(session: AsyncSession, integration: Integration, now: datetime) -> None:
+    """Note that the sender is alive, at most once a minute: all its webhooks come by this row."""
+    heard_at = integration.last_heard_at
+    if heard_at is not None and now - heard_at < HEARD_TO_THE:
+        return
+    await session.execute(
+        update(Integration)
+        .where(
+            Integration.id == integration.id,
+            Integration.last_heard_at.is_not_distinct_from(heard_at),
+        )
+        .values(last_heard_at=now)
+    )
 
 
 async def load_services(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, Service]:

@@ -48,6 +48,18 @@ ReopenWindow = Annotated[
         description="An alert that comes back within so many minutes reopens its incident.",
     ),
 ]
+StaleAfter = Annotated[
+    int | None,
+    Field(
+        ge=10,
+        le=MONTH,
+        description="A firing alert that is not sent again for so many minutes is marked as stale; "
+        "null: never. Choose more than Alertmanager's repeat_interval and group_interval together.",
+    ),
+]
+RESOLVE_STALE = (
+    "Resolve stale alerts, as soon as their sender is heard of again and does not repeat them."
+)
 PolicyId = Annotated[
     UUID | None, Field(description="A policy of the same team; null: the team's default.")
 ]
@@ -67,6 +79,8 @@ class ServiceCreate(Request):
     severity_map: SeverityMap = Field(default_factory=dict)
     auto_resolve: bool = Field(default=True, description="End incidents with their last alert.")
     reopen_window_minutes: ReopenWindow = 15
+    stale_after_minutes: StaleAfter = None
+    resolve_stale: bool = Field(default=False, description=RESOLVE_STALE)
 
 
 class ServiceUpdate(Patch):
@@ -82,11 +96,13 @@ class ServiceUpdate(Patch):
     severity_map: SeverityMap | None = None
     auto_resolve: bool | None = None
     reopen_window_minutes: ReopenWindow | None = None
+    stale_after_minutes: StaleAfter = None
+    resolve_stale: bool | None = Field(None, description=RESOLVE_STALE)
 
     @classmethod
     def nullable(cls) -> frozenset[str]:
         """Return the fields that null clears."""
-        return frozenset({"external_id", "escalation_policy_id"})
+        return frozenset({"external_id", "escalation_policy_id", "stale_after_minutes"})
 
 
 class ServiceRead(Response):
@@ -104,6 +120,8 @@ class ServiceRead(Response):
     severity_map: dict[str, Priority]
     auto_resolve: bool
     reopen_window_minutes: int
+    stale_after_minutes: int | None
+    resolve_stale: bool
     created_at: datetime
     updated_at: datetime
 
@@ -148,6 +166,9 @@ class IntegrationColumns(Response):
     kind: IntegrationKind
     is_enabled: bool
     key_hint: str = Field(description="How the key begins, to tell keys apart.")
+    last_heard_at: datetime | None = Field(
+        description="When it last sent something, to the minute; null: never."
+    )
     previous_key_expires_at: datetime | None = Field(
         description="Until when the key before the last rotation is valid."
     )

@@ -15,6 +15,7 @@ class EventKind(StrEnum):
     OPENED = "opened"
     ALERTS_JOINED = "alerts_joined"
     ALERTS_RESOLVED = "alerts_resolved"
+    ALERTS_STALE = "alerts_stale"
     PRIORITY_RAISED = "priority_raised"
     PAGED = "paged"
     LEVELS_SKIPPED = "levels_skipped"

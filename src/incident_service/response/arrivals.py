@@ -40,12 +40,16 @@ class Arrival:
     priority: Priority
 
     def as_json(self) -> dict[str, Any]:
-        """Return the form shown in the timeline: a few fingerprints and how many there are."""
-        return {
-            "count": len(self.fingerprints),
-            "fingerprints": list(self.fingerprints[:LISTED_FINGERPRINTS]),
-            "priority": self.priority.value,
-        }
+        """Return the form shown in the timeline."""
+        return listed(self.fingerprints) | {"priority": self.priority.value}
+
+
+def listed(fingerprints: Sequence[str]) -> dict[str, Any]:
+    """Return the form shown in the timeline: a few fingerprints and how many there are."""
+    return {
+        "count": len(fingerprints),
+        "fingerprints": list(fingerprints[:LISTED_FINGERPRINTS]),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +200,9 @@ async def tell_assignees(tx: Tx, incidents: Sequence[Incident]) -> None:
     await notifications.request(tx, requests)
 
 
-async def resolve_incidents(tx: Tx, incidents: Sequence[Incident]) -> None:
+async def resolve_incidents(
+    tx: Tx, incidents: Sequence[Incident], *, reason: str | None = None
+) -> None:
     """The last firing episode has ended: resolve, and stop the climbs."""
     for incident in incidents:
         incident.status = lifecycle.change(incident.status, Verb.RESOLVE) or incident.status
@@ -204,20 +210,19 @@ async def resolve_incidents(tx: Tx, incidents: Sequence[Incident]) -> None:
         incident.resolved_by = "alerts"
         incident.resolved_until_clear = False
         incident.snoozed_until = None
-        timeline.record(tx, incident, EventKind.RESOLVED, actor=ALERTS)
+        timeline.record(tx, incident, EventKind.RESOLVED, actor=ALERTS, reason=reason)
     await climbs.stop(tx, incidents)
 
 
-def note_ended(tx: Tx, incident: Incident, fingerprints: Sequence[str]) -> None:
+def note_ended(
+    tx: Tx, incident: Incident, fingerprints: Sequence[str], *, reason: str | None = None
+) -> None:
     """Note that episodes ended while others of the incident still fire."""
-    timeline.record(
-        tx,
-        incident,
-        EventKind.ALERTS_RESOLVED,
-        actor=ALERTS,
-        data={
-            "count": len(fingerprints),
-            "fingerprints": list(fingerprints[:LISTED_FINGERPRINTS]),
-            "firing_count": incident.firing_count,
-        },
-    )
+    data = listed(fingerprints) | {"firing_count": incident.firing_count}
+    kind = EventKind.ALERTS_RESOLVED
+    timeline.record(tx, incident, kind, actor=ALERTS, reason=reason, data=data)
+
+
+def note_stale(tx: Tx, incident: Incident, fingerprints: Sequence[str]) -> None:
+    """Note that the sender has not repeated episodes for as long as the service allows."""
+    timeline.record(tx, incident, EventKind.ALERTS_STALE, data=listed(fingerprints))
