@@ -24,7 +24,7 @@ from incident_service.alerts.api.webhooks import (
     understand,
 )
 from incident_service.alerts.body import Limits
-from incident_service.alerts.senders import WrongProtocol, check
+from incident_service.alerts.senders import Sender, WrongProtocol, check
 from incident_service.catalog.models import Integration, IntegrationKind
 from incident_service.core.db import Transactions, make_engine, make_sessions
 from incident_service.core.http import status_of
@@ -298,7 +298,7 @@ async def test_an_alert_is_stored_while_the_queue_is_down(sender, stage, queue: 
 
 async def test_an_integration_that_goes_away_meanwhile_loses_no_alert(transactions, stage):
     parsed = understand(dumps(GOOD), IntegrationKind.ALERTMANAGER)
-    gone = Integration(id=new_id(), service_id=stage.service.id)
+    gone = Sender(new_id(), stage.service.id)
 
     with pytest.raises(NotStored) as refused:
         await store(transactions, gone, parsed)

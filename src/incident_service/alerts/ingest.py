@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,7 @@ from incident_service.alerts.models import Alert, AlertStatus
 from incident_service.catalog import priority as priorities
 from incident_service.catalog.models import Service
 from incident_service.catalog.queries import load_services
+from incident_service.catalog.routing import Rule, route
 from incident_service.core.db import Tx
 from incident_service.core.ids import new_id
 from incident_service.observability import metrics
@@ -39,11 +41,16 @@ from incident_service.observability import metrics
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The usable alerts of one webhook, and where they go."""
+    """The usable alerts of one webhook, and where they go: to `service_id` unless a rule is met."""
 
     integration_id: UUID
     service_id: UUID
     alerts: tuple[IncomingAlert, ...]
+    rules: tuple[Rule, ...] = ()
+
+    def routed(self) -> list[UUID]:
+        """Return the id of the service of each alert."""
+        return [route(self.rules, alert.labels, self.service_id) for alert in self.alerts]
 
 
 @dataclass(slots=True)
@@ -77,11 +84,12 @@ async def ingest(tx: Tx, payloads: Sequence[Payload]) -> list[list[Outcome]]:
         Overtaken: another transaction was faster with the same alerts; run it all again.
     """
     answers = [[Outcome(alert.fingerprint) for alert in item.alerts] for item in payloads]
-    services = await load_services(tx.session, {payload.service_id for payload in payloads})
+    routed = [payload.routed() for payload in payloads]
+    services = await load_services(tx.session, set(chain(*routed)))
     items = [
-        Item(payload.integration_id, services[payload.service_id], alert, answer)
-        for payload, outcomes in zip(payloads, answers, strict=True)
-        for alert, answer in zip(payload.alerts, outcomes, strict=True)
+        Item(payload.integration_id, services[service_id], alert, answer)
+        for payload, service_ids, outcomes in zip(payloads, routed, answers, strict=True)
+        for alert, service_id, answer in zip(payload.alerts, service_ids, outcomes, strict=True)
     ]
     for round_of_items in in_rounds(items):
         await ingest_round(tx, round_of_items)

@@ -2,9 +2,12 @@
 
 import base64
 from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
 
 from incident_service.catalog.models import Integration, IntegrationKind
-from incident_service.catalog.queries import find_integration, note_heard
+from incident_service.catalog.queries import find_integration, load_rules, note_heard
+from incident_service.catalog.routing import Rule
 from incident_service.core.db import Transactions
 from incident_service.core.errors import Forbidden, Unauthenticated
 
@@ -21,9 +24,18 @@ class WrongProtocol(Forbidden):
     """The key belongs to an integration of another kind; use that kind's address."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """An integration, and where its alerts go."""
+
+    integration_id: UUID
+    service_id: UUID
+    rules: tuple[Rule, ...] = ()
+
+
 async def authenticate(
     transactions: Transactions, key: str | None, kind: IntegrationKind
-) -> Integration:
+) -> Sender:
     """Find the integration of a key, in a transaction of its own.
 
     Raises:
@@ -39,7 +51,8 @@ async def authenticate(
             raise IntegrationKeyNotValid
         check(integration, kind)
         await note_heard(tx.session, integration, tx.now)
-    return integration
+        rules = await load_rules(tx.session, integration.id)
+    return Sender(integration.id, integration.service_id, rules)
 
 
 def check(integration: Integration, kind: IntegrationKind) -> None:

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
@@ -99,14 +98,17 @@ class Integration(Base):
 
 
 class RoutingRule(Base):
-    """Sends the alerts that match to another service than the integration's own."""
+    """Sends the alerts that match to another service than the integration's own.
+
+    `matchers` are texts in Alertmanager's syntax.
+    """
 
     __tablename__ = "routing_rules"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     integration_id: Mapped[UUID] = mapped_column(ForeignKey("integrations.id", ondelete="CASCADE"))
     position: Mapped[int]
-    matchers: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    matchers: Mapped[list[str]] = mapped_column(JSONB)
     service_id: Mapped[UUID] = mapped_column(ForeignKey("services.id"), index=True)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -4,10 +4,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from incident_service.catalog.models import Integration, Service
+from incident_service.catalog.matchers import MatcherWrong, parse
+from incident_service.catalog.models import Integration, RoutingRule, Service
+from incident_service.catalog.routing import Rule
 from incident_service.core import tokens
 from incident_service.core.errors import NotFound
 from incident_service.core.pagination import PageQuery, fetch_page
@@ -15,6 +18,7 @@ from incident_service.core.rows import get_row
 from incident_service.teams.auth import Principal
 from incident_service.teams.queries import visible
 
+log = structlog.get_logger()
 HEARD_TO_THE = timedelta(minutes=1)
 
 
@@ -44,6 +48,36 @@ async def find_integration(session: AsyncSession, key: str, now: datetime) -> In
         )
     )
     return rows.one_or_none()
+
+
+async def list_rules(session: AsyncSession, integration_id: UUID) -> Sequence[RoutingRule]:
+    """Return the integration's rules in the order in which they are tried."""
+    rows = await session.scalars(
+        select(RoutingRule)
+        .where(RoutingRule.integration_id == integration_id)
+        .order_by(RoutingRule.position)
+    )
+    return rows.all()
+
+
+async def load_rules(session: AsyncSession, integration_id: UUID) -> tuple[Rule, ...]:
+    """Return the integration's rules, ready to be tried.
+
+    All were readable when they were stored. One that another release of RE2 no longer takes is
+    passed over: its alerts go on to the next rule, or to the integration's own service.
+    """
+    rules = map(read_rule, await list_rules(session, integration_id))
+    return tuple(rule for rule in rules if rule)
+
+
+def read_rule(row: RoutingRule) -> Rule | None:
+    """Make a rule that can be tried; None, and a line in the log, when it cannot be read."""
+    try:
+        matchers = tuple(matcher for text in row.matchers for matcher in parse(text))
+    except MatcherWrong as error:
+        log.error("routing.rule_unreadable", rule_id=str(row.id), error=str(error))  # noqa: TRY400
+        return None
+    return Rule(row.id, matchers, row.service_id)
 
 
 async def note_heard(session: AsyncSession, integration: Integration, now: datetime) -> None:

@@ -7,12 +7,22 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
+from incident_service.catalog.matchers import parse
 from incident_service.catalog.models import Grouping, Integration, IntegrationKind
 from incident_service.catalog.priority import Priority
-from incident_service.core.fields import ExternalId, Name, Patch, Prose, Request, Response
+from incident_service.core.fields import (
+    ExternalId,
+    Name,
+    Patch,
+    Prose,
+    Request,
+    Response,
+    Text,
+)
 
 WEEK = 7 * 24 * 60
 MONTH = 31 * 24 * 60
+MOST_RULES = 100
 
 
 def _lower_cased(severities: Mapping[str, Priority]) -> dict[str, Priority]:
@@ -202,3 +212,86 @@ class IntegrationPage(BaseModel):
 
     items: list[IntegrationRead]
     next_cursor: str | None
+
+
+def _readable(text: str) -> str:
+    """Refuse what cannot be read as matchers."""
+    parse(text)
+    return text.strip()
+
+
+MatcherText = Annotated[Text, AfterValidator(_readable)]
+Matchers = Annotated[
+    list[MatcherText],
+    Field(
+        min_length=1,
+        max_length=20,
+        description="In Alertmanager's syntax; all of them have to hold. Regular expressions match "
+        "the whole value, and a missing label is the empty text.",
+        examples=[['severity=~"critical|page"', 'team!="db"']],
+    ),
+]
+
+
+class RoutingRuleWrite(Request):
+    """Which alerts go to which service."""
+
+    matchers: Matchers
+    service_id: UUID
+
+
+class RoutingRuleInsert(RoutingRuleWrite):
+    """A new rule, and where in the list it goes."""
+
+    position: int | None = Field(None, ge=1, le=MOST_RULES, description="From 1; null: at the end.")
+
+
+class RoutingRulesPut(Request):
+    """All rules of an integration, in the order in which they are tried."""
+
+    rules: list[RoutingRuleWrite] = Field(max_length=MOST_RULES)
+
+
+class RoutingRuleRead(Response):
+    """A rule."""
+
+    id: UUID
+    position: int
+    matchers: list[str]
+    service_id: UUID
+    created_at: datetime
+    updated_at: datetime
+
+
+class RoutingRulePage(BaseModel):
+    """All rules of an integration, in the order in which they are tried. The first one wins."""
+
+    items: list[RoutingRuleRead]
+    next_cursor: str | None
+    default_service_id: UUID = Field(description="Where an alert goes that meets no rule.")
+
+
+class RoutingTest(Request):
+    """The labels of an alert."""
+
+    labels: dict[Text, Text] = Field(max_length=200, examples=[{"severity": "critical"}])
+
+
+class TriedRule(BaseModel):
+    """A rule that was tried."""
+
+    rule_id: UUID
+    position: int
+    is_met: bool
+    failed_matcher: str | None = Field(description="The first one that does not hold.")
+    found: str | None = Field(description="What the alert has in that label.")
+
+
+class RoutingTestResult(BaseModel):
+    """Where an alert goes, and why."""
+
+    service_id: UUID
+    service_name: str
+    rule_id: UUID | None = Field(description="null: the integration's own service gets it.")
+    why: str
+    tried: list[TriedRule] = Field(description="Up to the rule that is met.")

@@ -11,7 +11,8 @@ from uuid import UUID
 
 from sqlalchemy import Select, select, update
 
-from incident_service.catalog.actions import create_integration, create_service, rotate_key
+from incident_service.catalog.actions.integrations import create_integration, rotate_key
+from incident_service.catalog.actions.services import create_service
 from incident_service.catalog.models import Integration, IntegrationKind, Service
 from incident_service.catalog.queries import find_integration
 from incident_service.catalog.schemas import IntegrationCreate, ServiceCreate

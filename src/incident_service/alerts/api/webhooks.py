@@ -21,7 +21,8 @@ from incident_service.alerts.schemas import (
     IngestResult,
     json_body,
 )
-from incident_service.catalog.models import Integration, IntegrationKind
+from incident_service.alerts.senders import Sender
+from incident_service.catalog.models import IntegrationKind
 from incident_service.core.db import Transactions
 from incident_service.core.errors import Malformed, TooLarge, Unavailable
 from incident_service.observability import metrics
@@ -95,14 +96,14 @@ async def take(
 ) -> IngestResult:
     """Find the sender, read the body, store its alerts."""
     transactions: Transactions = request.app.state.transactions
-    integration = await senders.authenticate(transactions, key, kind)
+    sender = await senders.authenticate(transactions, key, kind)
     data = await body.read(request.stream(), request.headers, limits)
     if len(data) <= HEAVY_BYTES:
         parsed = understand(data, kind)
     else:
         parsed = await asyncio.to_thread(understand, data, kind)
-    note(integration, parsed)
-    return result(parsed, await store(transactions, integration, parsed))
+    note(sender, parsed)
+    return result(parsed, await store(transactions, sender, parsed))
 
 
 def understand(data: bytes, kind: IntegrationKind) -> Parsed:
@@ -117,7 +118,7 @@ def understand(data: bytes, kind: IntegrationKind) -> Parsed:
     return parsed
 
 
-def note(integration: Integration, parsed: Parsed) -> None:
+def note(sender: Sender, parsed: Parsed) -> None:
     """Count and log what was not stored, and what the sender left out.
 
     Raises:
@@ -129,7 +130,7 @@ def note(integration: Integration, parsed: Parsed) -> None:
     if parsed.rejected or parsed.truncated:
         log.warning(
             "ingest.incomplete",
-            integration_id=str(integration.id),
+            integration_id=str(sender.integration_id),
             rejected=dict(reasons),
             truncated=parsed.truncated,
         )
@@ -140,9 +141,7 @@ def note(integration: Integration, parsed: Parsed) -> None:
         )
 
 
-async def store(
-    transactions: Transactions, integration: Integration, parsed: Parsed
-) -> list[Outcome]:
+async def store(transactions: Transactions, sender: Sender, parsed: Parsed) -> list[Outcome]:
     """Store the alerts, and say what became of each.
 
     A webhook of many alerts is stored part by part. When a later part fails, the sender hears so
@@ -156,7 +155,7 @@ async def store(
     with metrics.INGEST_SECONDS.time():
         for first in range(0, len(parsed.alerts), ALERTS_AT_ONCE):
             part = parsed.alerts[first : first + ALERTS_AT_ONCE]
-            payload = Payload(integration.id, integration.service_id, part)
+            payload = Payload(sender.integration_id, sender.service_id, part, sender.rules)
             try:
                 (answers,) = await transactions.run(partial(ingest, payloads=[payload]))
             except IntegrityError as error:

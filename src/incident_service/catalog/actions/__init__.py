@@ -1,0 +1,1 @@
+"""Change services, integrations, and where alerts go."""

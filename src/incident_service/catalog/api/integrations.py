@@ -1,0 +1,88 @@
+"""HTTP: integrations and their keys."""
+
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Depends
+
+from incident_service.catalog import queries
+from incident_service.catalog.actions import integrations as actions
+from incident_service.catalog.schemas import (
+    IntegrationCreate,
+    IntegrationPage,
+    IntegrationRead,
+    IntegrationUpdate,
+    IntegrationWithKey,
+    KeyRotation,
+)
+from incident_service.core.http import BaseUrl, InTx
+from incident_service.core.pagination import PageQuery, page_query
+from incident_service.teams.auth import Manager, Reader
+
+router = APIRouter(prefix="/integrations", tags=["integrations"])
+
+
+@router.get("")
+async def list_integrations(
+    tx: InTx,
+    principal: Reader,
+    page: Annotated[PageQuery, Depends(page_query)],
+    url: BaseUrl,
+    service_id: UUID | None = None,
+) -> IntegrationPage:
+    """List integrations, oldest first; their keys are not kept."""
+    rows, next_cursor = await queries.list_integrations(
+        tx.session, principal, page, service_id=service_id
+    )
+    return IntegrationPage(
+        items=[IntegrationRead.of(row, url) for row in rows], next_cursor=next_cursor
+    )
+
+
+@router.post("", status_code=201)
+async def create_integration(
+    tx: InTx, principal: Manager, body: IntegrationCreate, url: BaseUrl
+) -> IntegrationWithKey:
+    """Make an integration. Its key is shown in this answer only."""
+    integration, key = await actions.create_integration(tx, body, by=principal)
+    return IntegrationWithKey.of(integration, url, key=key)
+
+
+@router.get("/{integration_id}")
+async def get_integration(
+    tx: InTx, principal: Reader, integration_id: UUID, url: BaseUrl
+) -> IntegrationRead:
+    """Show one integration, without its key."""
+    integration = await queries.get_integration(tx.session, integration_id, principal)
+    return IntegrationRead.of(integration, url)
+
+
+@router.patch("/{integration_id}")
+async def update_integration(
+    tx: InTx, principal: Manager, integration_id: UUID, body: IntegrationUpdate, url: BaseUrl
+) -> IntegrationRead:
+    """Change an integration."""
+    changes = body.changes()
+    integration = await actions.update_integration(tx, integration_id, changes, by=principal)
+    return IntegrationRead.of(integration, url)
+
+
+@router.post("/{integration_id}/rotate-key")
+async def rotate_integration_key(
+    tx: InTx,
+    principal: Manager,
+    integration_id: UUID,
+    url: BaseUrl,
+    body: Annotated[KeyRotation | None, Body()] = None,
+) -> IntegrationWithKey:
+    """Give an integration a new key, shown in this answer only; the present one ends later."""
+    keep = timedelta(minutes=(body or KeyRotation()).keep_previous_minutes)
+    integration, key = await actions.rotate_key(tx, integration_id, keep, by=principal)
+    return IntegrationWithKey.of(integration, url, key=key)
+
+
+@router.delete("/{integration_id}", status_code=204)
+async def delete_integration(tx: InTx, principal: Manager, integration_id: UUID) -> None:
+    """Delete an integration through which nothing came yet; disable any other."""
+    await actions.delete_integration(tx, integration_id, by=principal)

@@ -1,0 +1,115 @@
+"""HTTP: the rules by which an integration routes alerts to services."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from incident_service.catalog import queries
+from incident_service.catalog.actions import routing_rules as actions
+from incident_service.catalog.models import Integration
+from incident_service.catalog.routing import Tried, try_rules
+from incident_service.catalog.schemas import (
+    RoutingRuleInsert,
+    RoutingRulePage,
+    RoutingRuleRead,
+    RoutingRulesPut,
+    RoutingRuleWrite,
+    RoutingTest,
+    RoutingTestResult,
+    TriedRule,
+)
+from incident_service.core.http import InTx
+from incident_service.teams.auth import Manager, Reader
+
+router = APIRouter(prefix="/integrations/{integration_id}/routing-rules", tags=["integrations"])
+
+
+async def shown(tx: InTx, integration: Integration) -> RoutingRulePage:
+    """Show the rules of an integration, all of them."""
+    rows = await queries.list_rules(tx.session, integration.id)
+    items = [RoutingRuleRead.model_validate(row) for row in rows]
+    return RoutingRulePage(items=items, next_cursor=None, default_service_id=integration.service_id)
+
+
+@router.get("")
+async def list_routing_rules(tx: InTx, principal: Reader, integration_id: UUID) -> RoutingRulePage:
+    """List the rules in the order in which they are tried: at most 100, all on one page."""
+    return await shown(tx, await queries.get_integration(tx.session, integration_id, principal))
+
+
+@router.put("")
+async def replace_routing_rules(
+    tx: InTx, principal: Manager, integration_id: UUID, body: RoutingRulesPut
+) -> RoutingRulePage:
+    """Replace all rules. Incidents that are active keep their alerts."""
+    integration = await actions.replace_rules(tx, integration_id, body.rules, by=principal)
+    return await shown(tx, integration)
+
+
+@router.post("", status_code=201)
+async def add_routing_rule(
+    tx: InTx, principal: Manager, integration_id: UUID, body: RoutingRuleInsert
+) -> RoutingRulePage:
+    """Add a rule, at the end or at a position; the rules from there on move back."""
+    integration = await actions.add_rule(tx, integration_id, body, by=principal)
+    return await shown(tx, integration)
+
+
+@router.put("/{rule_id}")
+async def replace_routing_rule(
+    tx: InTx, principal: Manager, integration_id: UUID, rule_id: UUID, body: RoutingRuleWrite
+) -> RoutingRulePage:
+    """Replace one rule; it keeps its position."""
+    integration = await actions.replace_rule(tx, integration_id, rule_id, body, by=principal)
+    return await shown(tx, integration)
+
+
+@router.delete("/{rule_id}")
+async def remove_routing_rule(
+    tx: InTx, principal: Manager, integration_id: UUID, rule_id: UUID
+) -> RoutingRulePage:
+    """Remove one rule; the rules after it move forward."""
+    return await shown(tx, await actions.remove_rule(tx, integration_id, rule_id, by=principal))
+
+
+@router.post("/test")
+async def test_routing_rules(
+    tx: InTx, principal: Reader, integration_id: UUID, body: RoutingTest
+) -> RoutingTestResult:
+    """Say which rule an alert with these labels meets, and why not those before it."""
+    integration = await queries.get_integration(tx.session, integration_id, principal)
+    tried = try_rules(await queries.load_rules(tx.session, integration.id), body.labels)
+    met = tried[-1] if tried and tried[-1].failed is None else None
+    service_id = met.rule.service_id if met else integration.service_id
+    services = await queries.load_services(tx.session, [service_id])
+    return RoutingTestResult(
+        service_id=service_id,
+        service_name=services[service_id].name,
+        rule_id=met.rule.id if met else None,
+        why=why(tried),
+        tried=[
+            shown_tried(position, item, body.labels) for position, item in enumerate(tried, start=1)
+        ],
+    )
+
+
+def why(tried: Sequence[Tried]) -> str:
+    """Say in a sentence where the alert goes."""
+    if not tried:
+        return "The integration has no rules: its own service gets every alert."
+    if tried[-1].failed is not None:
+        return f"None of the {len(tried)} rules is met: the integration's own service gets it."
+    matchers = ", ".join(map(str, tried[-1].rule.matchers))
+    return f"Rule {len(tried)} is the first that is met: {matchers}."
+
+
+def shown_tried(position: int, item: Tried, labels: Mapping[str, str]) -> TriedRule:
+    """Show a rule that was tried."""
+    return TriedRule(
+        rule_id=item.rule.id,
+        position=position,
+        is_met=item.failed is None,
+        failed_matcher=str(item.failed) if item.failed else None,
+        found=labels.get(item.failed.name) if item.failed else None,
+    )
