@@ -13,10 +13,12 @@ ALLOWED = {
     (Status.OPEN, Verb.REOPEN): None,
     (Status.OPEN, Verb.SNOOZE): Status.OPEN,
     (Status.OPEN, Verb.ESCALATE): Status.OPEN,
+    (Status.OPEN, Verb.REASSIGN): Status.OPEN,
     (Status.ACKNOWLEDGED, Verb.ACKNOWLEDGE): None,
     (Status.ACKNOWLEDGED, Verb.UNACKNOWLEDGE): Status.OPEN,
     (Status.ACKNOWLEDGED, Verb.RESOLVE): Status.RESOLVED,
     (Status.ACKNOWLEDGED, Verb.ESCALATE): Status.OPEN,
+    (Status.ACKNOWLEDGED, Verb.REASSIGN): Status.OPEN,
     (Status.RESOLVED, Verb.RESOLVE): None,
     (Status.RESOLVED, Verb.CLOSE): Status.CLOSED,
     (Status.RESOLVED, Verb.REOPEN): Status.OPEN,
@@ -63,7 +65,7 @@ def test_doing_it_twice_is_doing_it_once(status, verb):
         once = change(status, verb) or status
     except NotAllowedNow:
         return
-    if verb in (Verb.SNOOZE, Verb.ESCALATE):
+    if verb in (Verb.SNOOZE, Verb.ESCALATE, Verb.REASSIGN):
         return  # these say "again" each time
 
     assert change(once, verb) is None

@@ -332,3 +332,11 @@ async def test_in_the_year_after_next_it_is_still_known_who_is_on_call(api, week
     far = (clock() + timedelta(days=700)).isoformat()
 
     assert await on_call(api, weekly, far) is not None
+
+
+async def test_54_months_have_no_equal_length_and_are_refused(api, stage):
+    answer = await api.post(URL, json=schedule(stage, layer(stage.first, unit="month")))
+
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == "/layers/0/unit"

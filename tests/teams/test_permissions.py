@@ -107,6 +107,7 @@ acknowledge_incident              401   ok   ok   403    ok   404     ok      ok
 unacknowledge_incident            401   ok   ok   403    ok   404     ok      ok        403      404
 snooze_incident                   401   ok   ok   403    ok   404     ok      ok        403      404
 escalate_incident                 401   ok   ok   403    ok   404     ok      ok        403      404
+reassign_incident                 401   ok   ok   403    ok   404     ok      ok        403      404
 resolve_incident                  401   ok   ok   403    ok   404     ok      ok        403      404
 close_incident                    401   ok   ok   403    ok   404     ok      ok        403      404
 reopen_incident                   401   ok   ok   403    ok   404     ok      ok        403      404
@@ -386,6 +387,12 @@ REQUESTS: dict[str, Callable[[World], Awaitable[Request]]] = {
         lambda world: {"until": (world.stage.clock.now + timedelta(hours=1)).isoformat()},
     ),
     "escalate_incident": of("incident", "POST", "incidents/{}/escalate", SEEN),
+    "reassign_incident": of(
+        "incident",
+        "POST",
+        "incidents/{}/reassign",
+        lambda world: {"escalation_policy_id": str(world.stage.policy.id)},
+    ),
     "resolve_incident": of("incident", "POST", "incidents/{}/resolve"),
     "close_incident": of("resolved", "POST", "incidents/{}/close"),
     "reopen_incident": of("resolved", "POST", "incidents/{}/reopen"),

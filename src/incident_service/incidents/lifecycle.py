@@ -35,6 +35,7 @@ class Verb(StrEnum):
     REOPEN = "reopen"
     SNOOZE = "snooze"
     ESCALATE = "escalate"
+    REASSIGN = "reassign"
 
 
 class NotAllowedNow(Conflict):
@@ -52,6 +53,7 @@ PARTICIPLE = {
     Verb.REOPEN: "reopened",
     Verb.SNOOZE: "snoozed",
     Verb.ESCALATE: "escalated",
+    Verb.REASSIGN: "reassigned",
 }
 
 TRANSITIONS: dict[Verb, dict[Status, Status]] = {
@@ -62,6 +64,7 @@ TRANSITIONS: dict[Verb, dict[Status, Status]] = {
     Verb.REOPEN: {Status.RESOLVED: Status.OPEN},
     Verb.SNOOZE: {Status.OPEN: Status.OPEN},
     Verb.ESCALATE: {Status.OPEN: Status.OPEN, Status.ACKNOWLEDGED: Status.OPEN},
+    Verb.REASSIGN: {Status.OPEN: Status.OPEN, Status.ACKNOWLEDGED: Status.OPEN},
 }
 
 # Verbs that find their work done already: they answer "unchanged" instead of refusing.

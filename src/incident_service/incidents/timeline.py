@@ -29,6 +29,7 @@ class EventKind(StrEnum):
     ACKNOWLEDGE_TIMED_OUT = "acknowledge_timed_out"
     ESCALATED = "escalated"
     RESTARTED = "restarted"
+    REASSIGNED = "reassigned"
     SNOOZED = "snoozed"
     SNOOZE_ENDED = "snooze_ended"
     RESOLVED = "resolved"

@@ -16,6 +16,7 @@ from incident_service.incidents.locks import lock
 from incident_service.incidents.models import Incident
 from incident_service.incidents.queries import IncidentNotFound
 from incident_service.incidents.timeline import EventKind
+from incident_service.policies.queries import get_policy
 from incident_service.response.reopening import forget_acknowledge, reopen_incidents
 from incident_service.teams.auth import Principal
 from incident_service.teams.models import User
@@ -31,6 +32,10 @@ class KeyIsActiveAgain(Conflict):
 
 class ActsForOnePerson(Forbidden):
     """This key acts for one person; leave `user_id` out."""
+
+
+class PolicyInactive(Invalid):
+    """This policy pages nobody; activate it first, or choose another."""
 
 
 class UserUnknown(Invalid):
@@ -239,6 +244,39 @@ async def restart(tx: Tx, order: Order) -> Done:
     status = lifecycle.change(incident.status, Verb.ESCALATE)
     begin_again(incident, status)
     timeline.record(tx, incident, EventKind.RESTARTED, actor=actor, reason=order.reason)
+    await climbs.start(tx, [incident])
+    return Done(incident, changed=True)
+
+
+async def reassign(tx: Tx, order: Order, *, policy_id: UUID) -> Done:
+    """Let another policy page for the incident from its level 1, and its team own the incident.
+
+    One that is open and the policy's already stays as it is; `restart` begins again.
+
+    Raises:
+        EscalationPolicyNotFound, RoleTooLow: see `policies.queries.get_policy`.
+        PolicyInactive: it would page nobody.
+    """
+    # The policy is locked before the incident, as an edit of it that restarts incidents does.
+    policy = await get_policy(tx.session, policy_id, order.principal, lock=True)
+    if not policy.is_active:
+        raise PolicyInactive("", "/escalation_policy_id")
+    incident, actor = await locked(tx, order)
+    status = lifecycle.change(incident.status, Verb.REASSIGN)
+    if incident.status is Status.OPEN and incident.escalation_policy_id == policy.id:
+        return Done(incident, changed=False)
+    before = str(incident.escalation_policy_id) if incident.escalation_policy_id else None
+    incident.escalation_policy_id = policy.id
+    incident.team_id = policy.team_id
+    begin_again(incident, status)
+    timeline.record(
+        tx,
+        incident,
+        EventKind.REASSIGNED,
+        actor=actor,
+        reason=order.reason,
+        data={"policy": {"id": str(policy.id), "name": policy.name}, "from": before},
+    )
     await climbs.start(tx, [incident])
     return Done(incident, changed=True)
 

@@ -10,6 +10,7 @@ from incident_service.response import actions
 from incident_service.response.actions import Done, Order
 from incident_service.response.schemas import (
     EscalateRequest,
+    ReassignRequest,
     ResolveRequest,
     SnoozeRequest,
     VerbRequest,
@@ -82,6 +83,15 @@ async def snooze_incident(
 ) -> VerbResult:
     """Hold the climb of an open incident until an instant."""
     return result(await actions.snooze(tx, order(incident_id, principal, body), body.until))
+
+
+@router.post("/reassign")
+async def reassign_incident(
+    tx: InTx, principal: Responder, incident_id: UUID, body: ReassignRequest
+) -> VerbResult:
+    """Hand an incident to another policy: its level 1 is paged at once."""
+    wanted = order(incident_id, principal, body)
+    return result(await actions.reassign(tx, wanted, policy_id=body.escalation_policy_id))
 
 
 @router.post("/escalate")

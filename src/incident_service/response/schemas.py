@@ -43,6 +43,15 @@ class EscalateRequest(VerbRequest):
         return self
 
 
+class ReassignRequest(VerbRequest):
+    """Who shall deal with the incident instead."""
+
+    escalation_policy_id: UUID = Field(
+        description="A policy, also another team's: it pages from its level 1, and its team owns "
+        "the incident from now on."
+    )
+
+
 class VerbResult(BaseModel):
     """The incident after the verb."""
 
