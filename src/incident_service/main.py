@@ -89,18 +89,21 @@ def create_app(
     app.state.contact_method_in_use = (say_what_waits_for_address,)
     app.state.policy_hooks = PolicyHooks(count_active_on_policy, restart_on_policy)
     router = APIRouter(prefix="/v1")
-    conflicts: dict[str, str] = {}
     for domain in DOMAINS:
         router.include_router(domain.router)
-        conflicts |= domain.CONFLICTS
     app.include_router(router)
     app.include_router(health.router)
     app.include_router(readiness.router)
-    install_error_handlers(app, conflicts)
+    install_error_handlers(app, all_conflicts())
     app.add_middleware(RequestTimes)
     app.add_middleware(ReplayOnConflict)
     app.add_middleware(RequestId)
     return app
+
+
+def all_conflicts() -> dict[str, str]:
+    """Return what each constraint of the database means, in words."""
+    return {name: words for domain in DOMAINS for name, words in domain.CONFLICTS.items()}
 
 
 def operation_id(route: APIRoute) -> str:

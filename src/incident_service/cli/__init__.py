@@ -8,6 +8,7 @@ import typer
 
 from incident_service.cli.backup.restoring import run_restore
 from incident_service.cli.backup.saving import run_backup
+from incident_service.cli.configuring import run_apply, run_export, schema_text
 from incident_service.cli.demo.process import run_demo
 from incident_service.cli.demo.service import Access
 from incident_service.cli.dev.process import run_dev
@@ -48,6 +49,17 @@ Force = Annotated[bool, typer.Option("--force", help="Even while an API or a wor
 Console = Annotated[
     bool, typer.Option("--console", help="Print the pages of console contacts, as `dev` does.")
 ]
+File = Annotated[
+    Path, typer.Option("--file", "-f", help="The file, in YAML or JSON; - is standard input.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Do it, show it, and take it back.")]
+Prune = Annotated[
+    bool,
+    typer.Option(
+        "--prune", help="Delete what the lists of the file do not name; left-out lists stay."
+    ),
+]
+SchemaAt = Annotated[str, typer.Option(help="Where editors find the JSON Schema, for line 1.")]
 Url = Annotated[str, typer.Option(help="A service that runs; otherwise the one of `dev`.")]
 Key = Annotated[str, typer.Option(help="Otherwise the one that `dev` has made.")]
 
@@ -125,6 +137,24 @@ def doctor() -> None:
 def openapi() -> None:
     """Print the OpenAPI document."""
     print(as_text())
+
+
+@app.command("apply")
+def apply_configuration(*, file: File, dry_run: DryRun = False, prune: Prune = False) -> None:
+    """Make teams, people, schedules, policies, services and integrations as a file says."""
+    run_apply(file, dry_run=dry_run, prune=prune)
+
+
+@app.command("export")
+def export_configuration(*, schema: SchemaAt = "") -> None:
+    """Print the configuration as a file that `apply` takes."""
+    run_export(schema)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the file that `apply` takes."""
+    print(schema_text())
 
 
 @app.command()

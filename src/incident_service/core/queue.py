@@ -92,6 +92,15 @@ class Queue(Protocol):
         """
 
 
+class NoQueue:
+    """For a process without Redis: what it leaves to do is found by the reconciler."""
+
+    async def exchange(self, *, add: Sequence[Job], remove: Sequence[str]) -> None:
+        """Hand nothing over; see `Queue.exchange`."""
+        if add or remove:
+            raise QueueDown("this process has no queue")
+
+
 class ArqQueue:
     """Jobs in Redis, run by arq at least once and never before `not_before`."""
 

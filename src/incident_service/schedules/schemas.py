@@ -2,7 +2,7 @@
 
 from datetime import datetime, time
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -56,12 +56,9 @@ class Restriction(Request):
     to_time: TimeOfDay = Field(description="On the next day, unless later than `from_time`.")
 
 
-class LayerWrite(Request):
-    """Participants who take turns."""
+class LayerShape(Request):
+    """When the shifts of a layer begin and end."""
 
-    id: UUID | None = Field(
-        None, description="Of the layer that this changes: whoever is on call there stays so."
-    )
     name: Name
     unit: ShiftUnit = ShiftUnit.WEEK
     every: int = Field(1, ge=1, le=366, description="A shift lasts so many units.")
@@ -73,9 +70,6 @@ class LayerWrite(Request):
         None, description="The first participant has the shift of this instant; left out: now."
     )
     ends_at: Instant | None = None
-    participants: list[UUID] = Field(
-        min_length=1, max_length=50, description="Users, each once, in the order of their turns."
-    )
     restrictions: list[Restriction] = Field(
         default_factory=list,
         max_length=20,
@@ -83,12 +77,23 @@ class LayerWrite(Request):
     )
 
     @model_validator(mode="after")
-    def _weekday_goes_with_weeks(self) -> "LayerWrite":
+    def _weekday_goes_with_weeks(self) -> Self:
         if self.unit is ShiftUnit.WEEK:
             self.handoff_weekday = self.handoff_weekday or Weekday.MONDAY
         elif self.handoff_weekday is not None:
             raise ValueError("handoff_weekday is for shifts that are counted in weeks")
         return self
+
+
+class LayerWrite(LayerShape):
+    """Participants who take turns."""
+
+    id: UUID | None = Field(
+        None, description="Of the layer that this changes: whoever is on call there stays so."
+    )
+    participants: list[UUID] = Field(
+        min_length=1, max_length=50, description="Users, each once, in the order of their turns."
+    )
 
 
 Layers = Annotated[

@@ -11,6 +11,7 @@ from incident_service.core import tokens
 from incident_service.core.db import Tx
 from incident_service.core.ids import new_id
 from incident_service.core.rows import change_row
+from incident_service.core.tokens import Token
 from incident_service.teams.auth import Principal
 
 KEY_PREFIX = "isi"
@@ -63,15 +64,27 @@ async def rotate_key(
 
     At most two keys are valid: one that was still kept from an earlier rotation ends now.
     """
-    integration = await queries.get_integration(tx.session, integration_id, by, lock=True)
     token = tokens.make(KEY_PREFIX)
+    return await adopt_key(tx, integration_id, token, keep_previous, by=by), token.text
+
+
+async def adopt_key(
+    tx: Tx, integration_id: UUID, token: Token, keep_previous: timedelta, *, by: Principal
+) -> Integration:
+    """Let the integration be known by a key that exists; see `rotate_key`.
+
+    One that it has already stays as it is.
+    """
+    integration = await queries.get_integration(tx.session, integration_id, by, lock=True)
+    if integration.key_digest == token.digest:
+        return integration
     kept = {
         "previous_key_digest": integration.key_digest if keep_previous else None,
         "previous_key_expires_at": tx.now + keep_previous if keep_previous else None,
     }
     change_row(integration, {**kept, "key_digest": token.digest, "key_hint": token.hint}, tx.now)
     await tx.flush()
-    return integration, token.text
+    return integration
 
 
 async def delete_integration(tx: Tx, integration_id: UUID, *, by: Principal) -> None:

@@ -1,8 +1,6 @@
-"""Which database is backed up or restored, and what state it is in."""
+"""What state a database is in that is backed up or restored."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -10,8 +8,6 @@ from sqlalchemy import text
 from incident_service.cli.failing import CannotRun
 from incident_service.cli.migrating import described
 from incident_service.core.db import DATABASE_AWAY, SERVER_SETTINGS, make_engine
-from incident_service.embedded import EmbeddedPostgres, default_data_dir
-from incident_service.settings import Settings
 
 STATE = text("""
     SELECT current_setting('server_version_num')::int / 10000 AS major,
@@ -36,30 +32,6 @@ class State:
     tables: int
     is_ours: bool
     connections: int
-
-
-@contextmanager
-def open_database(settings: Settings, *, make: bool) -> Iterator[str]:
-    """Yield the address of the database: the one that is set, or that of `dev`.
-
-    `dev` may run or not; its server runs for the length of the block. With `make`, a data
-    directory that is missing is made.
-
-    Raises:
-        CannotRun: there is none.
-        EmbeddedError: the embedded server does not run.
-    """
-    if settings.database_url:
-        yield settings.database_url
-        return
-    directory = (settings.data_dir or default_data_dir()).expanduser().absolute()
-    if not make and not (directory / "pgdata" / "PG_VERSION").exists():
-        raise CannotRun(
-            f"There is no database: INCIDENT_SERVICE_DATABASE_URL is not set, and {directory} "
-            "holds none. INCIDENT_SERVICE_DATA_DIR names another directory."
-        )
-    with EmbeddedPostgres(directory) as server:
-        yield server.url
 
 
 def look_at(url: str) -> State:

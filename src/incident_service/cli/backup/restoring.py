@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import IO
 
 from incident_service.cli.backup.clients import Clients, clients_for
-from incident_service.cli.backup.database import State, look_at, open_database
+from incident_service.cli.backup.database import State, look_at
 from incident_service.cli.backup.dump import ONLY_OURS, Dump, read_dump
+from incident_service.cli.database import open_database
 from incident_service.cli.environment import load_settings
 from incident_service.cli.failing import CannotRun
 from incident_service.cli.migrating import knows, migrate

@@ -8,8 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 from incident_service.cli.backup.clients import clients_for
-from incident_service.cli.backup.database import look_at, open_database
+from incident_service.cli.backup.database import look_at
 from incident_service.cli.backup.dump import ONLY_OURS, Dump, read_dump
+from incident_service.cli.database import open_database
 from incident_service.cli.environment import load_settings
 from incident_service.cli.failing import CannotRun
 from incident_service.core.clock import utc_now
