@@ -1,58 +1,38 @@
-"""Give a fresh database something to try: a team, two people, a policy, a service, a sender.
+"""Give a fresh database something to try: what `demo.yaml` says, and keys to use it.
 
 Running it again changes nothing but what it is told to: keys that are not known any more are made
 anew, and the people's addresses follow what is asked for.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
+from importlib.resources import files
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, exists, select, update
 
 from incident_service.catalog.actions.integrations import create_integration, rotate_key
-from incident_service.catalog.actions.services import create_service
 from incident_service.catalog.models import Integration, IntegrationKind, Service
 from incident_service.catalog.queries import find_integration
-from incident_service.catalog.schemas import IntegrationCreate, ServiceCreate
+from incident_service.catalog.schemas import IntegrationCreate
 from incident_service.cli.dev.reach import Reach
+from incident_service.configuration.actions import FILE, carry_out, plan_changes
+from incident_service.configuration.files import read
 from incident_service.core.db import Tx
 from incident_service.core.ids import new_id
-from incident_service.policies.actions import create_policy
-from incident_service.policies.models import TargetType
-from incident_service.policies.schemas import EscalationPolicyCreate, LevelWrite
+from incident_service.schedules.actions import create_override
+from incident_service.schedules.models import Schedule
+from incident_service.schedules.schemas import OverrideCreate
 from incident_service.teams.actions.api_keys import create_api_key
-from incident_service.teams.actions.teams import create_team, put_membership
-from incident_service.teams.actions.users import create_user
-from incident_service.teams.auth import Principal, find_principal
+from incident_service.teams.auth import find_principal
 from incident_service.teams.bootstrap import take_turn
-from incident_service.teams.models import Channel, ContactMethod, Role, Scope, User
-from incident_service.teams.schemas import ApiKeyCreate, TeamCreate, UserCreate
+from incident_service.teams.models import Channel, ContactMethod, Scope, Team, User
+from incident_service.teams.schemas import ApiKeyCreate
 
-SERVICE = "dev-demo-service"
-LEVEL_MINUTES = 10
-PASSES = 3
+TEAM, SERVICE = "dev-demo", "dev-demo-service"
+FIRST, SECOND, PLATFORM = "dev-first", "dev-second", "dev-platform"
+EVENING = timedelta(hours=4)
 # An Alertmanager that was set up with a lost key gets on with it for so long.
 KEEP_LOST_KEY = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class DemoUser:
-    """Somebody to page; `external_id` is how a later start finds them again."""
-
-    external_id: str
-    name: str
-    email: str
-    role: Role
-
-
-USERS = (
-    DemoUser("dev-first", "First Responder", "first.responder@demo.invalid", Role.RESPONDER),
-    DemoUser("dev-second", "Second Responder", "second.responder@demo.invalid", Role.MANAGER),
-)
-# What is made here is made by nobody: it appears in no timeline.
-MAKER = Principal(UUID(int=0), "dev", frozenset({Scope.ADMIN}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,64 +49,45 @@ async def seed(tx: Tx, known: Keys, reach: Reach, before: Reach) -> Keys:
     `before` is how people were to be reached at the last start.
     """
     await take_turn(tx)
-    service = await find_service(tx) or await make_demo(tx)
+    key = known.integration_key
+    if not await is_made(tx):
+        key = await make_demo(tx)
     for user in await tx.session.scalars(demo_users()):
         await ensure_contacts(tx, user, reach, before)
-    return Keys(
-        await ensure_api_key(tx, known.api_key),
-        await ensure_integration_key(tx, service, known.integration_key),
-    )
+    return Keys(await ensure_api_key(tx, known.api_key), await ensure_integration_key(tx, key))
 
 
-async def find_service(tx: Tx) -> Service | None:
-    """Return the demo service, if it exists."""
-    found = await tx.session.scalars(select(Service).where(Service.external_id == SERVICE))
-    return found.one_or_none()
+async def is_made(tx: Tx) -> bool:
+    """Say whether the demo was made before."""
+    found = await tx.session.scalar(select(exists().where(Service.external_id == SERVICE)))
+    return bool(found)
 
 
 def demo_users() -> Select[User]:
     """Select the demo's people."""
-    return select(User).where(User.external_id.in_([user.external_id for user in USERS]))
+    return select(User).where(User.external_id.in_([FIRST, SECOND, PLATFORM]))
 
 
-async def make_demo(tx: Tx) -> Service:
-    """Make the team, its people and its policy, and return its service."""
-    team = await create_team(tx, TeamCreate(name="Demo"), by=MAKER)
-    users = [await make_user(tx, team.id, user) for user in USERS]
-    await create_policy(tx, demo_policy(team.id, users), by=MAKER)
-    wanted = ServiceCreate(
-        team_id=team.id,
-        name="Demo service",
-        description="Pages by the team's default policy.",
-        external_id=SERVICE,
+async def make_demo(tx: Tx) -> str:
+    """Make what `demo.yaml` says, and return the key of its integration."""
+    text = files(__package__).joinpath("demo.yaml").read_text("utf-8")
+    plan = await plan_changes(tx, read(text), prune=False)
+    applied = await carry_out(tx, plan)
+    await stand_in(tx)
+    ((_, key),) = applied.secrets
+    return key
+
+
+async def stand_in(tx: Tx) -> None:
+    """Let the second of the demo's people take over for an evening of the first one's week."""
+    primary = (
+        select(Schedule.id).join(Team).where(Team.external_id == TEAM, Schedule.name == "Primary")
     )
-    return await create_service(tx, wanted, by=MAKER)
-
-
-async def make_user(tx: Tx, team_id: UUID, wanted: DemoUser) -> User:
-    """Make a member of the team."""
-    user = await create_user(
-        tx,
-        UserCreate(name=wanted.name, email=wanted.email, external_id=wanted.external_id),
-        by=MAKER,
-    )
-    await put_membership(tx, team_id, user.id, wanted.role, by=MAKER)
-    return user
-
-
-def demo_policy(team_id: UUID, users: Sequence[User]) -> EscalationPolicyCreate:
-    """Describe the policy: one person after the other, and all over again."""
-    levels = [
-        LevelWrite(target_type=TargetType.USER, target_id=user.id, timeout_minutes=LEVEL_MINUTES)
-        for user in users
-    ]
-    return EscalationPolicyCreate(
-        team_id=team_id,
-        name="Demo policy",
-        is_default=True,
-        repeat_count=PASSES,
-        levels=levels,
-    )
+    schedule_id = (await tx.session.scalars(primary)).one()
+    user_id = (await tx.session.scalars(select(User.id).where(User.external_id == SECOND))).one()
+    begins = tx.now.replace(hour=18, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    wanted = OverrideCreate(user_id=user_id, starts_at=begins, ends_at=begins + EVENING)
+    await create_override(tx, schedule_id, wanted, by=FILE)
 
 
 async def ensure_contacts(tx: Tx, user: User, reach: Reach, before: Reach) -> None:
@@ -188,23 +149,25 @@ async def ensure_api_key(tx: Tx, known: str) -> str:
     if principal and principal.may(Scope.ADMIN):
         return known
     wanted = ApiKeyCreate(name="dev", scopes=[Scope.ADMIN])
-    _, key = await create_api_key(tx, wanted, by=MAKER)
+    _, key = await create_api_key(tx, wanted, by=FILE)
     return key
 
 
-async def ensure_integration_key(tx: Tx, service: Service, known: str) -> str:
+async def ensure_integration_key(tx: Tx, known: str) -> str:
     """Return the key of an integration of the demo service."""
     if known and await find_integration(tx.session, known, tx.now):
         return known
+    of_demo = select(Service.id).where(Service.external_id == SERVICE)
+    service_id = (await tx.session.scalars(of_demo)).one()
     found = await tx.session.scalars(
-        select(Integration).where(Integration.service_id == service.id).order_by(Integration.id)
+        select(Integration).where(Integration.service_id == service_id).order_by(Integration.id)
     )
     integration = found.first()
     if integration is None:
         wanted = IntegrationCreate(
-            service_id=service.id, name="Alertmanager", kind=IntegrationKind.ALERTMANAGER
+            service_id=service_id, name="Alertmanager", kind=IntegrationKind.ALERTMANAGER
         )
-        _, key = await create_integration(tx, wanted, by=MAKER)
+        _, key = await create_integration(tx, wanted, by=FILE)
     else:
-        _, key = await rotate_key(tx, integration.id, KEEP_LOST_KEY, by=MAKER)
+        _, key = await rotate_key(tx, integration.id, KEEP_LOST_KEY, by=FILE)
     return key

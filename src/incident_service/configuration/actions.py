@@ -222,10 +222,8 @@ class Hand:
     async def _policy(self, change: Change) -> None:
         entry = expect(PolicyEntry, change.after)
         values: dict[str, Any] = entry.model_dump(exclude={"levels"})
-        if (
-            change.verb is Verb.CREATE
-            or entry.levels != expect(PolicyEntry, change.row.entry).levels
-        ):
+        before = expect(PolicyEntry, change.row.entry)
+        if change.verb is Verb.CREATE or before.levels != entry.levels:
             values["levels"] = [self._level(change.row.of, level) for level in entry.levels]
         if change.verb is Verb.CREATE:
             wanted = EscalationPolicyCreate(team_id=parent_id(change), **values)
