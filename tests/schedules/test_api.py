@@ -53,6 +53,7 @@ async def test_it_says_who_is_on_call_until_when_and_who_is_next(api, weekly, st
     shown = answer.json()
     assert (shown["at"], shown["schedule_name"]) == (NOON, "Primary")
     assert (shown["now"]["user_id"], shown["now"]["ends_at"]) == (str(stage.first.id), handoff)
+    assert (shown["now"]["user_name"], shown["next"]["user_name"]) == ("First", "Second")
     assert (shown["next"]["user_id"], shown["next"]["starts_at"]) == (str(stage.second.id), handoff)
 
 

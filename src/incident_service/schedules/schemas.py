@@ -1,5 +1,7 @@
 """What the API takes and shows of schedules."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, time
 from enum import StrEnum
 from typing import Annotated, Self
@@ -9,6 +11,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, Field, PlainSerializer, model_validator
 
 from incident_service.core.fields import Instant, Name, Patch, Prose, Request, Response
+from incident_service.schedules.oncall import Shift
 from incident_service.schedules.rotation import ShiftUnit
 
 
@@ -206,9 +209,15 @@ class ShiftRead(Response):
     """Who is on call from one instant to another, the end left out, and because of what."""
 
     user_id: UUID
+    user_name: str
     starts_at: datetime
     ends_at: datetime
     source_id: UUID = Field(description="The layer or the override that says so.")
+
+    @classmethod
+    def of(cls, shift: Shift, names: Mapping[UUID, str]) -> Self:
+        """Show a shift; `names` are those of users."""
+        return cls(**asdict(shift), user_name=names[shift.user_id])
 
 
 class GapRead(Response):

@@ -1,11 +1,13 @@
 """HTTP: who is on call, now and over a time."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
+from incident_service.core.db import Tx
 from incident_service.core.fields import Instant
 from incident_service.core.http import InTx
 from incident_service.core.ids import new_id
@@ -31,24 +33,34 @@ To = Annotated[Instant | None, Query(description="Left out: 14 days later.")]
 At = Annotated[Instant | None, Query(description="Left out: now.")]
 
 
-def shown_shifts(roster: Roster, begins: datetime, ends: datetime) -> ShiftsRead:
+async def shown_shifts(tx: Tx, roster: Roster, begins: datetime, ends: datetime) -> ShiftsRead:
     """Show who is on call, and when nobody is."""
+    names = await queries.load_names(tx.session, roster.people())
+    shifts = oncall.shifts(roster, begins, ends)
     return ShiftsRead(
-        shifts=[ShiftRead.model_validate(each) for each in oncall.shifts(roster, begins, ends)],
+        shifts=[ShiftRead.of(each, names) for each in shifts],
         gaps=[GapRead.model_validate(each) for each in oncall.gaps(roster, begins, ends)],
     )
 
 
-def shown_on_call(schedule: Schedule, roster: Roster, at: datetime) -> OnCallRead:
-    """Show who is on call at an instant, and who is next."""
-    present, following = present_and_next(roster, at)
-    return OnCallRead(
-        schedule_id=schedule.id,
-        schedule_name=schedule.name,
-        at=at,
-        now=ShiftRead.model_validate(present) if present else None,
-        next=ShiftRead.model_validate(following) if following else None,
-    )
+async def shown_on_call(tx: Tx, schedules: Sequence[Schedule], at: datetime) -> list[OnCallRead]:
+    """Show of each schedule who is on call at an instant, and who is next."""
+    rosters = await queries.load_rosters(tx.session, schedules, at)
+    everybody = set().union(*(roster.people() for roster in rosters.values()))
+    names = await queries.load_names(tx.session, everybody)
+    shown = []
+    for schedule in schedules:
+        present, following = present_and_next(rosters[schedule.id], at)
+        shown.append(
+            OnCallRead(
+                schedule_id=schedule.id,
+                schedule_name=schedule.name,
+                at=at,
+                now=ShiftRead.of(present, names) if present else None,
+                next=ShiftRead.of(following, names) if following else None,
+            )
+        )
+    return shown
 
 
 @router.post("/schedules/preview", dependencies=[Depends(needs(Scope.READ))])
@@ -60,7 +72,7 @@ async def preview_schedule(tx: InTx, body: SchedulePreview) -> ShiftsRead:
         Layer(new_id(), actions.rotation_of(body.time_zone, layer, layer.starts_at or tx.now))
         for layer in unsaved
     )
-    return shown_shifts(Roster(layers), *span(body.from_, body.to, tx.now))
+    return await shown_shifts(tx, Roster(layers), *span(body.from_, body.to, tx.now))
 
 
 @router.get("/schedules/{schedule_id}/on-call")
@@ -69,9 +81,8 @@ async def get_schedule_on_call(
 ) -> OnCallRead:
     """Say who is on call at an instant, until when, and who is next."""
     schedule = await queries.get_schedule(tx.session, schedule_id, principal)
-    at = at or tx.now
-    rosters = await queries.load_rosters(tx.session, [schedule], at)
-    return shown_on_call(schedule, rosters[schedule.id], at)
+    (shown,) = await shown_on_call(tx, [schedule], at or tx.now)
+    return shown
 
 
 @router.get("/schedules/{schedule_id}/shifts")
@@ -82,7 +93,7 @@ async def list_shifts(
     schedule = await queries.get_schedule(tx.session, schedule_id, principal)
     begins, ends = span(from_, to, tx.now)
     rosters = await queries.load_rosters(tx.session, [schedule], begins)
-    return shown_shifts(rosters[schedule.id], begins, ends)
+    return await shown_shifts(tx, rosters[schedule.id], begins, ends)
 
 
 @router.get("/schedules/{schedule_id}/gaps")
@@ -103,7 +114,5 @@ async def list_on_call(
 ) -> OnCallPage:
     """Say of each schedule who is on call, until when, and who is next."""
     rows, next_cursor = await queries.list_schedules(tx.session, principal, page, team_id=team_id)
-    at = at or tx.now
-    rosters = await queries.load_rosters(tx.session, rows, at)
-    items = [shown_on_call(row, rosters[row.id], at) for row in rows]
+    items = await shown_on_call(tx, rows, at or tx.now)
     return OnCallPage(items=items, next_cursor=next_cursor)
