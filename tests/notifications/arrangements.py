@@ -67,6 +67,7 @@ async def ask(
                 reason="level 1 of the policy",
                 level=1,
                 repeat=1,
+                priority=Priority.HIGH,
                 recipients=(scene.recipient(),),
             )
         ],

@@ -17,6 +17,7 @@ from tests.notifications.arrangements import (
 )
 
 from incident_service import jobs
+from incident_service.catalog.priority import Priority
 from incident_service.core.db import Transactions, Tx
 from incident_service.core.ids import new_id
 from incident_service.escalation.models import EscalationJob, TimerKind
@@ -62,6 +63,7 @@ def by_step(step: EscalationJob, recipients: Sequence[actions.Recipient]) -> lis
             reason="level 1",
             level=1,
             repeat=1,
+            priority=Priority.HIGH,
             recipients=tuple(recipients),
         )
     ]

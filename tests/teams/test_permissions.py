@@ -50,6 +50,8 @@ get_contact_method                401   ok   ok   ok     ok   403     ok      ok
 update_contact_method             401   ok   ok   403    ok   403     ok      403       403      403
 delete_contact_method             401   ok   ok   403    ok   403     ok      403       403      403
 rotate_contact_method_secret      401   ok   ok   403    ok   403     ok      403       403      403
+get_notification_rules            401   ok   ok   ok     ok   403     ok      ok        ok       403
+replace_notification_rules        401   ok   ok   403    ok   403     ok      403       403      403
 list_api_keys                     401   ok   403  403    403  403     403     403       403      403
 create_api_key                    401   ok   403  403    403  403     403     403       403      403
 get_api_key                       401   ok   403  403    403  403     403     403       403      403
@@ -279,6 +281,7 @@ def saying(body: dict[str, Any]) -> Callable[[World], Any]:
 
 IN_TEAM = World.of_team
 SEEN = saying({"current_level": 1, "current_repeat": 1})
+RULES = "users/{world.colleague.id}/notification-rules"
 METHODS = "users/{world.colleague.id}/contact-methods"
 REQUESTS: dict[str, Callable[[World], Awaitable[Request]]] = {
     "list_teams": of("team", "GET", "teams"),
@@ -311,6 +314,8 @@ REQUESTS: dict[str, Callable[[World], Awaitable[Request]]] = {
     ),
     "delete_contact_method": of("contact_method", "DELETE", METHODS + "/{}"),
     "rotate_contact_method_secret": of("contact_method", "POST", METHODS + "/{}/rotate-secret"),
+    "get_notification_rules": of("contact_method", "GET", RULES),
+    "replace_notification_rules": of("contact_method", "PUT", RULES, saying({"rules": []})),
     "list_api_keys": of("api_key", "GET", "api-keys?limit=200"),
     "create_api_key": of("team", "POST", "api-keys", named(scopes=["read"])),
     "get_api_key": of("api_key", "GET", "api-keys/{}"),

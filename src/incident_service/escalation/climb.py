@@ -211,6 +211,7 @@ def request(
         reason=reason,
         level=incident.current_level,
         repeat=incident.current_repeat,
+        priority=incident.priority,
         recipients=recipients
         or tuple(
             Recipient(person.id, method_id)

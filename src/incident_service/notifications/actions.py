@@ -3,8 +3,10 @@
 Lock order here: pages by id → notifications by id, after everything that `escalation` locks.
 """
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +14,11 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from incident_service import jobs
+from incident_service.catalog.priority import Priority
 from incident_service.core.db import AS_ONE_SET, Tx
 from incident_service.core.ids import new_id
+from incident_service.notifications.chain import NO_HABITS, Habits, chain
+from incident_service.notifications.habits import load_habits
 from incident_service.notifications.models import (
     Notification,
     NotificationKind,
@@ -36,7 +41,8 @@ class Request:
     """Tell `recipients` about an incident.
 
     A timer tells each recipient once: asking again for the same `escalation_job_id` changes
-    nothing. `reason` is shown to the people who are told.
+    nothing. `reason` is shown to the people who are told. A page follows each person's own rules
+    for `priority`; an update goes out at once.
     """
 
     incident_id: UUID
@@ -46,23 +52,60 @@ class Request:
     reason: str
     level: int
     repeat: int
+    priority: Priority
     recipients: tuple[Recipient, ...]
 
 
 async def request(tx: Tx, requests: Sequence[Request]) -> None:
-    """Make it due, at this instant, to tell people; one wake-up an address and transaction."""
-    rows = sorted((row for wanted in requests for row in rows_of(tx, wanted)), key=unique_key)
+    """Make it due to tell people, now or later; one wake-up an address, instant and transaction."""
+    habits = await load_habits(tx.session, people_of(requests)) if requests else {}
+    rows = sorted(
+        (row for wanted in requests for row in rows_of(tx, wanted, habits)), key=unique_key
+    )
     if not rows:
         return
     await tx.flush()
     await tx.session.execute(
         insert(Notification).on_conflict_do_nothing(), rows, execution_options=AS_ONE_SET
     )
-    for contact_method_id in dict.fromkeys(row["contact_method_id"] for row in rows):
-        wake_up(tx, contact_method_id)
+    for contact_method_id, due_at in dict.fromkeys(
+        (row["contact_method_id"], row["due_at"]) for row in rows
+    ):
+        wake_up(tx, contact_method_id, due_at)
 
 
-def rows_of(tx: Tx, wanted: Request) -> list[dict[str, Any]]:
+def people_of(requests: Sequence[Request]) -> set[UUID]:
+    """Return who is paged, as far as it is people."""
+    return {
+        recipient.user_id
+        for wanted in requests
+        if wanted.kind is NotificationKind.PAGE
+        for recipient in wanted.recipients
+        if recipient.user_id
+    }
+
+
+def due_times(tx: Tx, wanted: Request, habits: Mapping[UUID, Habits]) -> dict[Recipient, datetime]:
+    """Return when each recipient is told, without those whom a person's own rules leave out."""
+    if wanted.kind is NotificationKind.UPDATE:
+        return dict.fromkeys(wanted.recipients, tx.now)
+    addresses: dict[UUID | None, list[UUID]] = defaultdict(list)
+    for recipient in wanted.recipients:
+        addresses[recipient.user_id].append(recipient.contact_method_id)
+    return {
+        Recipient(user_id, told.contact_method_id): told.at
+        for user_id, ids in addresses.items()
+        for told in chain(
+            habits.get(user_id, NO_HABITS) if user_id else NO_HABITS,
+            ids,
+            wanted.priority,
+            tx.now,
+            tx.minute,
+        )
+    }
+
+
+def rows_of(tx: Tx, wanted: Request, habits: Mapping[UUID, Habits]) -> list[dict[str, Any]]:
     """Return a pending row for each recipient."""
     return [
         {
@@ -76,12 +119,12 @@ def rows_of(tx: Tx, wanted: Request) -> list[dict[str, Any]]:
             "reason": wanted.reason,
             "level": wanted.level,
             "repeat": wanted.repeat,
-            "due_at": tx.now,
+            "due_at": due_at,
             "status": NotificationStatus.PENDING,
             "created_at": tx.now,
             "updated_at": tx.now,
         }
-        for recipient in wanted.recipients
+        for recipient, due_at in due_times(tx, wanted, habits).items()
     ]
 
 
@@ -90,10 +133,11 @@ def unique_key(row: dict[str, Any]) -> tuple[str, str, str]:
     return (str(row["escalation_job_id"]), str(row["user_id"]), str(row["contact_method_id"]))
 
 
-def wake_up(tx: Tx, contact_method_id: UUID) -> None:
-    """Have the address served after the commit, unless this transaction saw to it already."""
-    job = jobs.deliver(contact_method_id, tx.now)
-    if not any((other.name, other.args) == (job.name, job.args) for other in tx.jobs):
+def wake_up(tx: Tx, contact_method_id: UUID, at: datetime) -> None:
+    """Have the address served at an instant, unless this transaction saw to it already."""
+    job = jobs.deliver(contact_method_id, at)
+    seen = ((other.name, other.args, other.not_before) for other in tx.jobs)
+    if (job.name, job.args, job.not_before) not in seen:
         tx.enqueue(job)
 
 

@@ -1,10 +1,10 @@
 """Tables: notifications, the pages they are bundled into, the attempts to send those."""
 
-from datetime import datetime
+from datetime import datetime, time
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from incident_service.catalog.priority import Priority
@@ -89,6 +89,40 @@ class Notification(Base):
         one_of("status", NotificationStatus),
         {"postgresql_with": {"fillfactor": "80"}},
     )
+
+
+class NotificationRule(Base):
+    """When a person is told at an address about incidents of a priority."""
+
+    __tablename__ = "notification_rules"
+
+    user_id: Mapped[UUID] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    priority: Mapped[Priority] = mapped_column(ClosedText(Priority), primary_key=True)
+    contact_method_id: Mapped[UUID] = mapped_column(
+        ForeignKey("contact_methods.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    delay_minutes: Mapped[int] = mapped_column(comment="from the beginning of the level")
+
+    __table_args__ = (
+        one_of("priority", Priority),
+        CheckConstraint("delay_minutes >= 0", name="delay_positive"),
+    )
+
+
+class QuietHours(Base):
+    """When a person is not told about what is neither critical nor high, in the person's zone."""
+
+    __tablename__ = "quiet_hours"
+
+    user_id: Mapped[UUID] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    from_time: Mapped[time]
+    to_time: Mapped[time] = mapped_column(comment="on the next day, unless later than from_time")
+
+    __table_args__ = (CheckConstraint("from_time <> to_time", name="some_time"),)
 
 
 class Page(Base):

@@ -4,12 +4,16 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from incident_service.core.fields import Response
+from incident_service.catalog.priority import Priority
+from incident_service.core.fields import Request, Response
 from incident_service.notifications.models import NotificationKind, NotificationStatus
 from incident_service.notifications.queries import Told
+from incident_service.schedules.schemas import TimeOfDay
 from incident_service.teams.models import Channel
+
+DAY = 24 * 60
 
 
 class NotificationRead(Response):
@@ -63,3 +67,50 @@ class NotificationPage(BaseModel):
 
     items: list[NotificationRead]
     next_cursor: str | None
+
+
+class NotificationRule(Request):
+    """When a person is told at an address about incidents of a priority."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+    priority: Priority
+    contact_method_id: UUID = Field(description="One of the person's own.")
+    delay_minutes: int = Field(
+        0, ge=0, le=DAY, description="From the beginning of the level, until somebody answers."
+    )
+
+
+class QuietTime(Request):
+    """Times of day in the person's own time zone."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+    from_time: TimeOfDay
+    to_time: TimeOfDay = Field(description="On the next day, unless later than `from_time`.")
+
+    @model_validator(mode="after")
+    def _some_time(self) -> Self:
+        if self.from_time == self.to_time:
+            raise ValueError("from_time and to_time must differ")
+        return self
+
+
+class NotificationRulesPut(Request):
+    """How a person wants to be told."""
+
+    rules: list[NotificationRule] = Field(
+        max_length=100,
+        description="Who has none for a priority is told everywhere, at once.",
+    )
+    quiet_hours: QuietTime | None = Field(
+        None,
+        description="What is medium, low or info waits for their end; critical and high never do.",
+    )
+
+
+class NotificationRulesRead(BaseModel):
+    """How a person wants to be told."""
+
+    rules: list[NotificationRule]
+    quiet_hours: QuietTime | None

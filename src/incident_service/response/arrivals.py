@@ -190,6 +190,7 @@ async def tell_assignees(tx: Tx, incidents: Sequence[Incident]) -> None:
                 reason="more alerts joined",
                 level=incident.current_level,
                 repeat=incident.current_repeat,
+                priority=incident.priority,
                 recipients=tuple(
                     notifications.Recipient(person.id, method_id)
                     for method_id in person.contact_method_ids

@@ -13,7 +13,6 @@ from incident_service.notifications.schemas import NotificationPage, Notificatio
 from incident_service.teams.auth import Reader
 
 router = APIRouter(prefix="/incidents/{incident_id}/notifications", tags=["incidents"])
-CONFLICTS: dict[str, str] = {}
 
 
 @router.get("")

@@ -1,0 +1,11 @@
+"""HTTP: who was told about an incident, and how people want to be told."""
+
+from fastapi import APIRouter
+
+from incident_service.notifications.api import notification_rules, notifications
+
+router = APIRouter()
+for resource in (notifications, notification_rules):
+    router.include_router(resource.router)
+
+CONFLICTS: dict[str, str] = {}

@@ -1,0 +1,122 @@
+"""Let pages that are on their way follow rules that their person has just changed.
+
+A delay that is still ahead counts as the new rules say; one that has passed is not made up for,
+and what was sent stays sent.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select
+
+from incident_service.core.db import AS_ONE_SET, Tx
+from incident_service.core.ids import new_id
+from incident_service.incidents.lifecycle import Status
+from incident_service.incidents.locks import lock
+from incident_service.incidents.models import Incident
+from incident_service.notifications.actions import mark_cancelled, wake_up
+from incident_service.notifications.chain import NO_HABITS, chain
+from incident_service.notifications.habits import load_habits
+from incident_service.notifications.models import (
+    Notification,
+    NotificationKind,
+    NotificationStatus,
+)
+from incident_service.teams.models import ContactMethod
+
+
+async def replan(tx: Tx, user_id: UUID) -> None:
+    """Change what the person is still to be told about open incidents."""
+    incidents = await lock(tx.session, await climbing_for(tx, user_id))
+    rows = await tx.session.scalars(
+        select(Notification)
+        .where(
+            Notification.user_id == user_id,
+            Notification.incident_id.in_(incidents),
+            Notification.kind == NotificationKind.PAGE,
+            Notification.escalation_job_id.is_not(None),
+        )
+        .order_by(Notification.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    steps: dict[UUID, list[Notification]] = defaultdict(list)
+    for row in rows:
+        incident = incidents[row.incident_id]
+        if incident.status is Status.OPEN and row.epoch == incident.escalation_epoch:
+            steps[row.escalation_job_id or row.id].append(row)
+    if not steps:
+        return
+    habits = (await load_habits(tx.session, [user_id])).get(user_id, NO_HABITS)
+    addresses = await enabled_addresses(tx, user_id)
+    for told in steps.values():
+        begun_at = min(row.created_at for row in told)
+        priority = incidents[told[0].incident_id].priority
+        planned = chain(habits, addresses, priority, begun_at, tx.minute)
+        ahead = {each.contact_method_id: each.at for each in planned if each.at > tx.now}
+        await follow(tx, told, ahead)
+
+
+async def climbing_for(tx: Tx, user_id: UUID) -> Sequence[UUID]:
+    """Return the open incidents about which the person was, or is to be, told."""
+    rows = await tx.session.scalars(
+        select(Notification.incident_id)
+        .join(Incident, Incident.id == Notification.incident_id)
+        .where(Notification.user_id == user_id, Incident.status == Status.OPEN)
+        .distinct()
+    )
+    return rows.all()
+
+
+async def enabled_addresses(tx: Tx, user_id: UUID) -> Sequence[UUID]:
+    """Return the person's addresses that can be used, oldest first."""
+    rows = await tx.session.scalars(
+        select(ContactMethod.id)
+        .where(ContactMethod.user_id == user_id, ContactMethod.is_enabled)
+        .order_by(ContactMethod.id)
+    )
+    return rows.all()
+
+
+async def follow(tx: Tx, told: Sequence[Notification], ahead: dict[UUID, datetime]) -> None:
+    """Move, add and cancel the later pages of one step."""
+    known = {row.contact_method_id for row in told}
+    later = [
+        row for row in told if row.status is NotificationStatus.PENDING and row.due_at > tx.now
+    ]
+    await mark_cancelled(tx, [row.id for row in later if row.contact_method_id not in ahead])
+    for row in later:
+        if due_at := ahead.get(row.contact_method_id):
+            row.due_at, row.updated_at = due_at, tx.now
+            wake_up(tx, row.contact_method_id, due_at)
+    added = [like(tx, told[0], id_, at) for id_, at in ahead.items() if id_ not in known]
+    if added:
+        await tx.session.execute(insert(Notification), added, execution_options=AS_ONE_SET)
+    for row_of in added:
+        wake_up(tx, row_of["contact_method_id"], row_of["due_at"])
+    await tx.flush()
+
+
+def like(tx: Tx, row: Notification, contact_method_id: UUID, due_at: datetime) -> dict[str, Any]:
+    """Return a pending row of the same step, for another address."""
+    copied = (
+        "incident_id",
+        "escalation_job_id",
+        "epoch",
+        "user_id",
+        "kind",
+        "reason",
+        "level",
+        "repeat",
+    )
+    return {name: getattr(row, name) for name in copied} | {
+        "id": new_id(),
+        "contact_method_id": contact_method_id,
+        "due_at": due_at,
+        "status": NotificationStatus.PENDING,
+        "created_at": tx.now,
+        "updated_at": tx.now,
+    }
