@@ -50,7 +50,7 @@ async def due(stage: Stage) -> list[tuple[Any, float, str]]:
         (
             (
                 row.contact_method_id,
-                (row.due_at - began_at) / timedelta(minutes=1),
+                (row.due_at - began_at) / MINUTE,
                 row.status.value,
             )
             for row in rows
