@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 from tests import factories
-from tests.stage import Stage
+from tests.stage import MINUTE, Stage
 
 from incident_service.notifications.models import Notification
 from incident_service.teams.models import ContactMethod
