@@ -22,6 +22,7 @@ from incident_service.core.reconciler import Sweep, Swept, reconcile
 from incident_service.core.runtime import MEASURE_EVERY_S, Runtime
 from incident_service.core.stopping import stops_within
 from incident_service.escalation.jobs import TimerJobs, overdue_timers, restore_jobs
+from incident_service.escalation.unreached import unreached_levels
 from incident_service.heartbeat.jobs import advance_canary, overdue_canaries, plant_canary
 from incident_service.notifications.delivery import Courier
 from incident_service.notifications.jobs import deliver
@@ -52,6 +53,7 @@ def sweeps(runtime: Runtime, courier: Courier) -> list[Sweep]:
     """Return what the reconciler looks for."""
     timers = overdue_timers(runtime.transactions)
     held = held_alerts(runtime.transactions)
+    unreached = unreached_levels(runtime.transactions)
     silent = silent_alerts(runtime.transactions)
     stale = stale_alerts(runtime.transactions)
     canaries = overdue_canaries(runtime.transactions)
@@ -61,6 +63,7 @@ def sweeps(runtime: Runtime, courier: Courier) -> list[Sweep]:
         Sweep(silent.name, silent.sweep, every_s=SWEEP_EVERY_S),
         Sweep(stale.name, stale.sweep, every_s=SWEEP_EVERY_S),
         Sweep("pages", courier.sweep),
+        Sweep(unreached.name, unreached.sweep),
         Sweep(canaries.name, canaries.sweep),
         Sweep("planting", lambda: plant_canary(runtime.transactions), every_s=PLANT_EVERY_S),
         Sweep("lost_jobs", lambda: restore_lost(runtime), every_s=RESTORE_EVERY_S),

@@ -17,6 +17,7 @@ from incident_service.core.clock import utc_now
 from incident_service.core.outbound import Outbound
 from incident_service.core.reconciler import Sweep, Swept
 from incident_service.core.runtime import Runtime, open_runtime
+from incident_service.escalation import unreached
 from incident_service.heartbeat.switch import LOOK_EVERY_S, Switch
 from incident_service.notifications.channels import make_channels
 from incident_service.notifications.delivery import Courier
@@ -36,7 +37,7 @@ async def open_worker(
     settings = runtime.settings
     outbound = Outbound(settings.outbound_allow)
     channels = make_channels(settings, outbound, console)
-    courier = Courier(runtime.transactions, channels, settings.base_url)
+    courier = Courier(runtime.transactions, channels, settings.base_url, given_up=unreached.go_on)
     more = [Sweep("heartbeat", lambda: beat(heartbeat))] if heartbeat else []
     if settings.heartbeat_url:
         switch = Switch(runtime.transactions, outbound, settings.heartbeat_url.get_secret_value())

@@ -19,6 +19,7 @@ class EventKind(StrEnum):
     PRIORITY_RAISED = "priority_raised"
     PAGED = "paged"
     LEVELS_SKIPPED = "levels_skipped"
+    LEVEL_UNREACHED = "level_unreached"
     NOBODY_TO_PAGE = "nobody_to_page"
     EXHAUSTED = "exhausted"
     REMINDED = "reminded"

@@ -25,7 +25,7 @@ from incident_service.notifications.claim import (
     claim,
 )
 from incident_service.notifications.message import one_line, shortened
-from incident_service.notifications.record import Outcome
+from incident_service.notifications.record import GivenUp, Outcome, nothing_follows
 from incident_service.observability import metrics
 from incident_service.teams.models import Channel
 
@@ -54,12 +54,14 @@ class Courier:
         base_url: str,
         *,
         jitter: Callable[[], float] = DICE.random,
+        given_up: GivenUp = nothing_follows,
         sweep_s: float = SWEEP_S,
     ) -> None:
         self._transactions = transactions
         self._channels = channels
         self._base_url = base_url
         self._jitter = jitter
+        self._given_up = given_up
         self._sweep_s = sweep_s
         self._sweeping: dict[UUID, asyncio.Task[int]] = {}
         self._resting: Resting[UUID] = Resting()
@@ -194,7 +196,7 @@ class Courier:
         jitter = self._jitter()
 
         async def work(tx: Tx) -> Outcome:
-            return await record.failed(tx, claimed, failure, jitter=jitter)
+            return await record.failed(tx, claimed, failure, jitter=jitter, given_up=self._given_up)
 
         outcome = await self._transactions.run(work)
         log.warning(

@@ -4,6 +4,7 @@ A worker may be so late that its lease has run out and another has taken the pag
 failure no longer counts. Its success does: what got through must not be sent again.
 """
 
+from collections.abc import Awaitable, Callable, Collection
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -16,6 +17,7 @@ from incident_service.core.db import Tx
 from incident_service.incidents import locks, timeline
 from incident_service.incidents.models import Incident
 from incident_service.incidents.timeline import EventKind
+from incident_service.notifications import otherwise
 from incident_service.notifications.backoff import Decision, GiveUp, TryAgain, after_failure
 from incident_service.notifications.channels.contract import DeliveryFailed
 from incident_service.notifications.claim import Claimed
@@ -26,6 +28,12 @@ from incident_service.notifications.models import (
     PageAttempt,
     PageStatus,
 )
+
+GivenUp = Callable[[Tx, Collection[UUID]], Awaitable[object]]
+
+
+async def nothing_follows(_tx: Tx, _incident_ids: Collection[UUID]) -> None:
+    """Do nothing more about pages that were given up."""
 
 
 class Outcome(StrEnum):
@@ -51,16 +59,26 @@ async def succeeded(tx: Tx, claimed: Claimed, detail: str) -> Outcome:
     return Outcome.SENT
 
 
-async def failed(tx: Tx, claimed: Claimed, failure: DeliveryFailed, *, jitter: float) -> Outcome:
+async def failed(
+    tx: Tx,
+    claimed: Claimed,
+    failure: DeliveryFailed,
+    *,
+    jitter: float,
+    given_up: GivenUp = nothing_follows,
+) -> Outcome:
     """Record that the attempt failed, and what follows: another attempt, or giving up.
 
-    `jitter` is a random number from 0 to 1.
+    `jitter` is a random number from 0 to 1. `given_up` is asked last: the domains above may have
+    something to do for incidents of which an address will not hear.
     """
     match decide(tx, claimed, failure, jitter):
         case TryAgain(delay):
             return await wait(tx, claimed, str(failure), delay)
         case GiveUp(reason):
-            return await give_up(tx, claimed, str(failure), reason)
+            return await give_up(
+                tx, claimed, str(failure), reason, given_up, permanent=failure.permanent
+            )
 
 
 def decide(tx: Tx, claimed: Claimed, failure: DeliveryFailed, jitter: float) -> Decision:
@@ -89,8 +107,16 @@ async def wait(tx: Tx, claimed: Claimed, error: str, delay: timedelta) -> Outcom
     return Outcome.RETRY
 
 
-async def give_up(tx: Tx, claimed: Claimed, error: str, reason: str) -> Outcome:
-    """Fail the page and its members, and say so in the timeline of each incident."""
+async def give_up(
+    tx: Tx,
+    claimed: Claimed,
+    error: str,
+    reason: str,
+    given_up: GivenUp,
+    *,
+    permanent: bool,
+) -> Outcome:
+    """Fail the page and its members, say so in the timelines, and try what else there is."""
     incident_ids = [incident.id for incident in claimed.page.incidents]
     incidents = await locks.lock(tx.session, incident_ids)  # before pages and notifications
     page = await lock_page(tx, claimed.page.id)
@@ -103,6 +129,11 @@ async def give_up(tx: Tx, claimed: Claimed, error: str, reason: str) -> Outcome:
     await move_members(tx, page.id, (NotificationStatus.SENDING,), NotificationStatus.FAILED)
     for incident in incidents.values():
         tell_timeline(tx, incident, page, reason)
+    await otherwise.try_next_addresses(tx, page)
+    if not permanent:
+        await otherwise.tell_fallback(tx, page, list(incidents.values()))
+    await tx.flush()
+    await given_up(tx, incident_ids)
     return Outcome.FAILED
 
 

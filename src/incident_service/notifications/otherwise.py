@@ -1,0 +1,78 @@
+"""What is done when an address does not take its page: the person's next one, or the fallback."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import exists, select
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from incident_service.core.db import Tx
+from incident_service.incidents.lifecycle import Status
+from incident_service.incidents.models import Incident
+from incident_service.notifications.actions import Recipient, Request, request, wake_up
+from incident_service.notifications.models import (
+    Notification,
+    NotificationKind,
+    NotificationStatus,
+    Page,
+)
+from incident_service.policies.targets import find_fallback
+
+
+async def try_next_addresses(tx: Tx, page: Page) -> None:
+    """Bring the person's next address forward to now, for each step whose page was given up."""
+    failed = select(Notification.escalation_job_id).where(
+        Notification.page_id == page.id, Notification.escalation_job_id.is_not(None)
+    )
+    rows = await tx.session.scalars(
+        select(Notification)
+        .ext(distinct_on(Notification.escalation_job_id))
+        .where(
+            Notification.escalation_job_id.in_(failed),
+            Notification.user_id == page.user_id,
+            Notification.status == NotificationStatus.PENDING,
+            Notification.due_at > tx.now,
+        )
+        .order_by(Notification.escalation_job_id, Notification.due_at, Notification.id)
+    )
+    for row in rows:
+        row.due_at, row.updated_at = tx.now, tx.now
+        wake_up(tx, row.contact_method_id, tx.now)
+
+
+async def tell_fallback(tx: Tx, page: Page, incidents: Sequence[Incident]) -> None:
+    """Tell the installation's fallback contact, once in each epoch of an open incident."""
+    contact = await find_fallback(tx.session)
+    if contact is None or contact == page.contact_method_id:
+        return
+    told = await already_told(tx, contact, incidents)
+    await request(
+        tx,
+        [
+            Request(
+                incident_id=incident.id,
+                escalation_job_id=None,
+                epoch=incident.escalation_epoch,
+                kind=NotificationKind.PAGE,
+                reason=f"a page by {page.channel.value} did not get through",
+                level=incident.current_level,
+                repeat=incident.current_repeat,
+                priority=incident.priority,
+                recipients=(Recipient(None, contact),),
+            )
+            for incident in incidents
+            if incident.status is Status.OPEN and incident.id not in told
+        ],
+    )
+
+
+async def already_told(tx: Tx, contact: UUID, incidents: Sequence[Incident]) -> set[UUID]:
+    """Return those of the incidents about whose present epoch the contact knows already."""
+    knows = exists().where(
+        Notification.incident_id == Incident.id,
+        Notification.epoch == Incident.escalation_epoch,
+        Notification.contact_method_id == contact,
+        Notification.status != NotificationStatus.CANCELLED,
+    )
+    ids = [incident.id for incident in incidents]
+    return set(await tx.session.scalars(select(Incident.id).where(Incident.id.in_(ids), knows)))

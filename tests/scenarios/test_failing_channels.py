@@ -1,0 +1,213 @@
+"""Channels fail, and somebody is told all the same."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from tests import factories
+from tests.stage import Stage
+
+from incident_service.core.db import Transactions
+from incident_service.escalation import unreached
+from incident_service.notifications.channels.contract import Address, DeliveryFailed
+from incident_service.notifications.delivery import Courier
+from incident_service.notifications.message import OutgoingPage
+from incident_service.notifications.models import Notification, NotificationStatus
+from incident_service.teams.models import Channel, ContactMethod
+
+GONE = "gone"
+DOWN = "down"
+
+
+class Addresses:
+    """A channel whose addresses work, except those that are `gone` or `down`."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, str] = {}
+        self.took: list[str] = []
+
+    async def send(self, page: OutgoingPage, to: Address) -> str:
+        match self.state.get(to.address):
+            case "gone":
+                raise DeliveryFailed("The receiver answered 404.", permanent=True)
+            case "down":
+                raise DeliveryFailed("The receiver answered 503.")
+            case _:
+                self.took.append(to.address)
+                return "200"
+
+
+@pytest.fixture
+def addresses() -> Addresses:
+    return Addresses()
+
+
+@pytest.fixture
+def courier(transactions: Transactions, addresses: Addresses) -> Courier:
+    return Courier(
+        transactions,
+        {Channel.WEBHOOK: addresses},
+        "https://incidents.example",
+        jitter=lambda: 0.0,
+        given_up=unreached.go_on,
+    )
+
+
+@pytest.fixture
+def live(stage: Stage, courier: Courier, transactions: Transactions) -> Callable[..., Any]:
+    """Let time pass, some seconds at a time, with everything at work that a worker does."""
+
+    async def live_for(seconds: float = 0, *, at_a_time: float = 20) -> None:
+        end = stage.clock.now + timedelta(seconds=seconds)
+        while True:
+            await work()
+            if stage.clock.now >= end:
+                return
+            stage.clock.now = min(end, stage.clock.now + timedelta(seconds=at_a_time))
+
+    async def work() -> None:
+        await stage.reconcile()
+        for method in await stage.rows(select(ContactMethod.id)):
+            await courier.deliver(method)
+        await unreached.unreached_levels(transactions).sweep()
+        await stage.reconcile()
+        for method in await stage.rows(select(ContactMethod.id)):
+            await courier.deliver(method)
+
+    return live_for
+
+
+def at(name: str) -> str:
+    return f"https://pager.example/{name}"
+
+
+async def another_address(api: Any, stage: Stage, minutes: int) -> str:
+    """The first one's second address, which follows after some minutes."""
+    url = f"/v1/users/{stage.first.id}"
+    (first,) = (await api.get(f"{url}/contact-methods")).json()["items"]
+    body = {"kind": "webhook", "address": at("First-again")}
+    second = (await api.post(f"{url}/contact-methods", json=body)).json()
+    rules = [
+        {"priority": "critical", "contact_method_id": first["id"], "delay_minutes": 0},
+        {"priority": "critical", "contact_method_id": second["id"], "delay_minutes": minutes},
+    ]
+    answer = await api.put(f"{url}/notification-rules", json={"rules": rules})
+    assert answer.status_code == 200
+    return at("First-again")
+
+
+async def test_when_an_address_is_gone_the_persons_next_one_follows_at_once(
+    api, stage, addresses, live
+):
+    again = await another_address(api, stage, minutes=4)
+    addresses.state[at("First")] = GONE
+
+    await stage.fire("Disk")
+    await live()
+
+    assert addresses.took == [again]
+    assert "level_unreached" not in await stage.kinds(await stage.incident())
+
+
+async def test_when_all_addresses_of_a_level_are_gone_the_next_level_follows_at_once(
+    stage, addresses, live
+):
+    addresses.state[at("First")] = GONE
+
+    await stage.fire("Disk")
+    await live()
+
+    incident = await stage.incident()
+    assert addresses.took == [at("Second")]
+    assert (await stage.kinds(incident))[2:] == ["page_failed", "level_unreached", "paged"]
+    assert (await stage.pending(incident)).scheduled_for == stage.clock.now + timedelta(minutes=5)
+    assert await stage.violations() == []
+
+
+async def test_a_level_that_no_channel_takes_in_two_minutes_counts_as_empty(stage, addresses, live):
+    addresses.state[at("First")] = DOWN
+
+    await stage.fire("Disk")
+    await live(100)
+    before = list(addresses.took)
+    await live(20)
+
+    assert (before, addresses.took) == ([], [at("Second")])
+    assert "level_unreached" in await stage.kinds(await stage.incident())
+    assert await stage.violations() == []
+
+
+async def test_the_channels_go_on_trying_meanwhile(stage, addresses, live):
+    addresses.state[at("First")] = DOWN
+    await stage.fire("Disk")
+    await live(130)
+
+    del addresses.state[at("First")]
+    await live(150)
+
+    assert at("First") in addresses.took
+
+
+async def test_one_address_that_takes_the_page_is_enough(api, stage, addresses, live):
+    url = f"/v1/users/{stage.first.id}/contact-methods"
+    await api.post(url, json={"kind": "webhook", "address": at("First-again")})
+    addresses.state[at("First")] = DOWN
+
+    await stage.fire("Disk")
+    await live(180)
+
+    assert addresses.took == [at("First-again")]
+    assert "level_unreached" not in await stage.kinds(await stage.incident())
+
+
+async def test_what_a_person_put_off_is_no_failure(api, stage, addresses, live):
+    again = await another_address(api, stage, minutes=4)
+    await stage.fire("Disk")
+    await live(240)
+
+    assert addresses.took == [at("First"), again]
+    assert "level_unreached" not in await stage.kinds(await stage.incident())
+
+
+async def test_an_acknowledge_ends_it_although_nothing_got_through(stage, addresses, live):
+    addresses.state[at("First")] = DOWN
+    await stage.fire("Disk")
+    await live(60)
+    await stage.do("acknowledge", await stage.incident(), by=stage.second)
+
+    await live(120)
+
+    assert addresses.took == []
+
+
+async def test_when_every_channel_is_down_the_climb_ends_and_says_so(stage, addresses, live):
+    for name in ("First", "Second", "Manager"):
+        addresses.state[at(name)] = DOWN
+
+    await stage.fire("Disk")
+    await live(300)
+
+    kinds = await stage.kinds(await stage.incident())
+    assert kinds.count("level_unreached") == 2
+    assert "exhausted" in kinds
+    assert await stage.violations() == []
+
+
+async def test_after_an_hour_the_fallback_contact_is_told_once(
+    stage, transactions, addresses, live
+):
+    async with transactions.open() as tx:
+        fallback = await factories.make_contact_method(tx, None, address=at("fallback"))
+    for name in ("First", "Second", "Manager"):
+        addresses.state[at(name)] = DOWN
+
+    await stage.fire("Disk")
+    await live(3700, at_a_time=150)
+
+    rows = await stage.rows(
+        select(Notification).where(Notification.contact_method_id == fallback.id)
+    )
+    assert [row.status for row in rows] == [NotificationStatus.SENT]
+    assert addresses.took == [at("fallback")]
