@@ -9,6 +9,8 @@ from fastapi.routing import APIRoute
 
 from incident_service.alerts import api as alerts
 from incident_service.catalog import api as catalog
+from incident_service.catalog.queries import say_which_services_use
+from incident_service.configuration.in_use import USER_IN_USE, USER_ON_CALL
 from incident_service.core import readiness
 from incident_service.core.db import DATABASE_AWAY, Transactions
 from incident_service.core.http import Problem, install_error_handlers
@@ -23,19 +25,15 @@ from incident_service.heartbeat.queries import find_canary_age, load_lateness
 from incident_service.incidents import api as incidents
 from incident_service.incidents.queries import count_active_on_policy
 from incident_service.notifications import api as notifications
-from incident_service.notifications.queries import (
-    say_what_waits_for_address,
-    say_what_waits_for_user,
-)
+from incident_service.notifications.queries import say_what_waits_for_address
 from incident_service.observability import health
 from incident_service.observability.health import Measure
 from incident_service.policies import api as policies
 from incident_service.policies.hooks import PolicyHooks
-from incident_service.policies.queries import say_who_names_schedule, say_who_names_user
+from incident_service.policies.queries import say_who_names_schedule
 from incident_service.response import api as response
 from incident_service.response.actions import restart_on_policy
 from incident_service.schedules import api as schedules
-from incident_service.schedules.queries import say_which_schedules_name_user
 from incident_service.settings import Settings
 from incident_service.teams import api as teams
 
@@ -83,11 +81,13 @@ def create_app(
     app.state.transactions = transactions
     app.state.degradations = degradations
     app.state.measure = measure
-    app.state.user_on_call = (say_who_names_user, say_which_schedules_name_user)
-    app.state.user_in_use = (*app.state.user_on_call, say_what_waits_for_user)
+    app.state.user_on_call = USER_ON_CALL
+    app.state.user_in_use = USER_IN_USE
     app.state.schedule_in_use = (say_who_names_schedule,)
     app.state.contact_method_in_use = (say_what_waits_for_address,)
-    app.state.policy_hooks = PolicyHooks(count_active_on_policy, restart_on_policy)
+    app.state.policy_hooks = PolicyHooks(
+        count_active_on_policy, restart_on_policy, say_which_services_use
+    )
     router = APIRouter(prefix="/v1")
     for domain in DOMAINS:
         router.include_router(domain.router)

@@ -380,7 +380,7 @@ async def test_a_policy_that_a_service_uses_stays(api, transactions, team):
     answer = await api.delete(f"{URL}/{made['id']}")
 
     assert answer.status_code == 409
-    assert answer.json()["code"] == "still_referenced"
+    assert answer.json()["code"] == "policy_in_use"
     assert "Services" in answer.json()["detail"]
 
 

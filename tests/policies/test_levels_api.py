@@ -91,6 +91,20 @@ async def test_a_level_that_is_wrong_is_refused_where_it_is_wrong(api, stage, wr
     assert [a.json()["errors"][0]["pointer"] for a in answers] == [pointer] * 2
 
 
+async def test_a_default_that_services_page_by_is_not_deleted(api, stage, transactions):
+    made = await api.post(
+        "/v1/escalation-policies",
+        json={"team_id": str(stage.team.id), "name": "Default", "is_default": True},
+    )
+    service = {"team_id": str(stage.team.id), "name": "By default"}
+    await api.post("/v1/services", json=service)
+
+    answer = await api.delete(f"/v1/escalation-policies/{made.json()['id']}")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "policy_in_use")
+    assert "By default" in answer.json()["detail"]
+
+
 async def test_31_removing_the_current_level_leaves_a_running_climb(api, stage):
     await stage.fire("Disk")
 

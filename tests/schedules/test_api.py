@@ -341,3 +341,88 @@ async def test_54_months_have_no_equal_length_and_are_refused(api, stage):
     assert answer.status_code == 422
     (error,) = answer.json()["errors"]
     assert error["pointer"] == "/layers/0/unit"
+
+
+async def test_a_new_time_zone_leaves_the_present_turn_alone(api, stage, clock):
+    days = layer(
+        stage.first,
+        stage.second,
+        unit="day",
+        starts_at="2026-11-01T08:30:00Z",
+        handoff_time="09:00",
+    )
+    made = await make(api, schedule(stage, days, time_zone="UTC"))
+    url = f"{URL}/{made['id']}"
+    clock.now = clock.now.replace(hour=8, minute=30)
+    before = (await api.get(f"{url}/on-call")).json()["now"]["user_id"]
+
+    await api.patch(url, json={"time_zone": "Europe/Berlin"})
+
+    assert (await api.get(f"{url}/on-call")).json()["now"]["user_id"] == before
+
+
+async def test_57_the_preview_of_an_edit_is_what_saving_it_gives(api, stage, clock):
+    made = await make(api, schedule(stage, layer(stage.first, stage.second, unit="day")))
+    url = f"{URL}/{made['id']}"
+    clock.advance(minutes=36 * 60)
+    begins = clock.now
+    override = {
+        "user_id": str(stage.manager.id),
+        "starts_at": (begins + timedelta(hours=30)).isoformat(),
+        "ends_at": (begins + timedelta(hours=33)).isoformat(),
+    }
+    await api.post(f"{url}/overrides", json=override)
+    (present,) = made["layers"]
+    edited = present | {"participants": [str(stage.manager.id), *reversed(present["participants"])]}
+
+    preview = await api.post(
+        f"{URL}/preview",
+        json={"schedule_id": made["id"], "time_zone": made["time_zone"], "layers": [edited]},
+    )
+    await api.patch(url, json={"layers": [edited]})
+
+    assert preview.json() == (await api.get(f"{url}/shifts")).json()
+
+
+async def test_a_preview_changes_only_layers_of_its_schedule(api, stage):
+    made = await make(api, schedule(stage, layer(stage.first)))
+
+    answer = await api.post(
+        f"{URL}/preview", json={"time_zone": made["time_zone"], "layers": made["layers"]}
+    )
+
+    assert answer.json()["errors"][0]["pointer"] == "/layers/0/id"
+
+
+async def test_more_shifts_than_there_is_time_for_are_refused(api, stage):
+    layers = [layer(stage.first, stage.second, unit="hour") for _ in range(20)]
+    body = {"time_zone": "UTC", "layers": layers, "to": "2027-10-01T00:00:00Z"}
+
+    answer = await api.post(f"{URL}/preview", json=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "too_many_shifts")
+
+
+async def test_an_override_that_is_over_keeps_nobody_and_stays(api, stage, clock):
+    made = await make(api, schedule(stage))
+    url = f"{URL}/{made['id']}/overrides"
+    body = {
+        "user_id": str(stage.manager.id),
+        "starts_at": clock.now.isoformat(),
+        "ends_at": (clock.now + timedelta(hours=1)).isoformat(),
+    }
+    override = (await api.post(url, json=body)).json()
+    clock.advance(minutes=60)
+
+    deleted = await api.delete(f"{url}/{override['id']}")
+    inactive = await api.patch(f"/v1/users/{stage.manager.id}", json={"is_active": False})
+
+    assert (deleted.status_code, deleted.json()["code"]) == (409, "override_is_over")
+    assert inactive.status_code == 200
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "a\x85b", "tab\tbed"])
+async def test_a_name_is_one_line(api, stage, name):
+    answer = await api.post(URL, json=schedule(stage, name=name))
+
+    assert answer.json()["errors"][0]["pointer"] == "/name"

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from tests import factories
 from tests.credentials import key_with
 
-from incident_service.teams.auth import KeyLimited, Principal
+from incident_service.teams.auth import KeyLimited, Person, Principal
 from incident_service.teams.models import ApiKey, Scope
 
 OURS, THEIRS = uuid4(), uuid4()
@@ -94,7 +94,7 @@ async def test_a_key_is_stored_as_its_hash_only(transactions):
 )
 def test_a_limited_key_changes_only_people_of_its_teams_alone(limit, their_teams, allowed):
     try:
-        principal(limit).require_own_person(uuid4(), their_teams)
+        principal(limit).require_own_person(Person(uuid4(), frozenset(their_teams)))
         changed = True
     except KeyLimited:
         changed = False
@@ -103,9 +103,21 @@ def test_a_limited_key_changes_only_people_of_its_teams_alone(limit, their_teams
 
 
 def test_a_limited_key_may_see_how_a_shared_colleague_is_reached():
-    principal(frozenset({OURS})).require_colleague(uuid4(), {OURS, THEIRS})
+    principal(frozenset({OURS})).require_colleague(Person(uuid4(), frozenset({OURS, THEIRS})))
 
 
 def test_a_limited_key_may_not_see_how_a_stranger_is_reached():
     with pytest.raises(KeyLimited):
-        principal(frozenset({OURS})).require_colleague(uuid4(), {THEIRS})
+        principal(frozenset({OURS})).require_colleague(Person(uuid4(), frozenset({THEIRS})))
+
+
+@pytest.mark.parametrize("team_ids", [frozenset(), frozenset({OURS})])
+def test_a_limited_key_takes_in_and_changes_no_admin(team_ids):
+    admin = Person(uuid4(), team_ids, is_admin=True)
+
+    with pytest.raises(KeyLimited):
+        principal(frozenset({OURS})).require_own_person(admin)
+    if not team_ids:
+        with pytest.raises(KeyLimited):
+            principal(frozenset({OURS})).require_free_or_colleague(admin)
+    principal(None).require_own_person(admin)

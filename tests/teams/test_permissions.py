@@ -509,6 +509,24 @@ async def test_a_persons_key_acts_as_nobody_else(world, anonymous):
     assert (await world.stage.incident()).status is Status.OPEN
 
 
+@pytest.mark.parametrize("caller", ["manager", "ours"])
+async def test_a_manager_does_not_take_an_admin_in_and_lock_them_out(world, anonymous, caller):
+    admin = await world.free_person()
+    await key_with(world.transactions, user_id=admin.id, scopes=["admin"])
+    headers = world.callers[caller]
+
+    taken_in = await anonymous.put(
+        f"/v1/teams/{world.stage.team.id}/members/{admin.id}",
+        json={"role": "observer"},
+        headers=headers,
+    )
+    changed = await anonymous.patch(
+        f"/v1/users/{admin.id}", json={"is_active": False}, headers=headers
+    )
+
+    assert (taken_in.status_code, changed.status_code) == (403, 403)
+
+
 async def test_a_role_that_changes_counts_at_once(world, anonymous):
     url = f"/v1/teams/{world.stage.team.id}"
     await world.api.put(f"{url}/members/{world.stage.first.id}", json={"role": "manager"})

@@ -12,13 +12,16 @@ from incident_service.catalog.matchers import MatcherWrong, parse
 from incident_service.catalog.models import Integration, RoutingRule, Service
 from incident_service.catalog.routing import Rule
 from incident_service.core import tokens
+from incident_service.core.db import Tx
 from incident_service.core.errors import NotFound
 from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.core.rows import get_row
+from incident_service.policies.models import EscalationPolicy
 from incident_service.teams.auth import Principal
 from incident_service.teams.queries import visible
 
 log = structlog.get_logger()
+MOST_NAMED = 5
 HEARD_TO_THE = timedelta(minutes=1)
 
 
@@ -115,6 +118,17 @@ async def get_service(
     service = await get_row(session, statement, ServiceNotFound, lock=lock)
     principal.require_role(service.team_id)
     return service
+
+
+async def say_which_services_use(tx: Tx, policy: EscalationPolicy) -> str | None:
+    """Say which services page by a policy: by name, or because it is their team's default."""
+    uses = Service.escalation_policy_id == policy.id
+    if policy.is_default:
+        by_default = and_(Service.team_id == policy.team_id, Service.escalation_policy_id.is_(None))
+        uses = or_(uses, by_default)
+    statement = select(Service.name).where(uses).order_by(Service.name).limit(MOST_NAMED)
+    names = (await tx.session.scalars(statement)).all()
+    return f"Services page by this policy: {', '.join(names)}." if names else None
 
 
 async def list_services(

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from incident_service.catalog.actions import integrations, routing_rules, services
+from incident_service.catalog.queries import say_which_services_use
 from incident_service.catalog.schemas import IntegrationCreate, RoutingRuleWrite, ServiceCreate
 from incident_service.configuration.differences import (
     Change,
@@ -36,22 +37,16 @@ from incident_service.configuration.document import (
     TeamEntry,
     UserEntry,
 )
+from incident_service.configuration.in_use import USER_IN_USE
 from incident_service.configuration.queries import load_present
 from incident_service.core.db import Tx
 from incident_service.core.errors import DomainError
 from incident_service.core.fields import Request
 from incident_service.core.tokens import Token
-from incident_service.notifications.queries import (
-    say_what_waits_for_address,
-    say_what_waits_for_user,
-)
+from incident_service.notifications.queries import say_what_waits_for_address
 from incident_service.policies import actions as policies
 from incident_service.policies.models import TargetType
-from incident_service.policies.queries import (
-    get_policy,
-    say_who_names_schedule,
-    say_who_names_user,
-)
+from incident_service.policies.queries import get_policy, say_who_names_schedule
 from incident_service.policies.schemas import (
     EscalationPolicyCreate,
     EscalationPolicyUpdate,
@@ -59,18 +54,17 @@ from incident_service.policies.schemas import (
     TargetWrite,
 )
 from incident_service.schedules import actions as schedules
-from incident_service.schedules.queries import get_schedule, say_which_schedules_name_user
+from incident_service.schedules.queries import get_schedule
 from incident_service.schedules.schemas import LayerWrite, ScheduleCreate, ScheduleUpdate
 from incident_service.teams.actions import contact_methods, teams, users
 from incident_service.teams.auth import Principal
-from incident_service.teams.in_use import refuse_while_in_use
+from incident_service.teams.in_use import StillReferenced, refuse_while_in_use
 from incident_service.teams.models import Scope
 from incident_service.teams.schemas import ContactMethodCreate, TeamCreate, UserCreate
 
 Entry = TypeVar("Entry", bound=Request)
 KEEP_PREVIOUS_KEY = timedelta(days=1)
 APPLYING = 4_242_002  # any number that nobody else locks
-USER_IN_USE = (say_who_names_user, say_which_schedules_name_user, say_what_waits_for_user)
 FILE = Principal(UUID(int=0), "configuration file", frozenset({Scope.ADMIN}))
 
 
@@ -320,18 +314,23 @@ class Hand:
             case Kind.MEMBER:
                 await teams.delete_membership(tx, parent_id(change), row_id, by=FILE)
             case Kind.SCHEDULE:
-                await refuse_while_in_use(tx.session, row_id, (say_who_names_schedule,))
+                await refuse_while_in_use(tx, row_id, (say_who_names_schedule,))
                 schedule = await get_schedule(tx.session, row_id, FILE, lock=True)
                 await schedules.delete_schedule(tx, schedule)
             case Kind.POLICY:
-                policy = await get_policy(tx.session, row_id, FILE, lock=True)
-                await policies.delete_policy(tx, policy)
+                await self._delete_policy(row_id)
             case Kind.SERVICE:
                 await services.delete_service(tx, row_id, by=FILE)
             case Kind.INTEGRATION:
                 await integrations.delete_integration(tx, row_id, by=FILE)
             case Kind.LAYER | Kind.ROUTING_RULES:
                 raise AssertionError("these go with what they belong to")
+
+    async def _delete_policy(self, policy_id: UUID) -> None:
+        policy = await get_policy(self._tx.session, policy_id, FILE, lock=True)
+        if used := await say_which_services_use(self._tx, policy):
+            raise StillReferenced(used)
+        await policies.delete_policy(self._tx, policy)
 
 
 def expect(kind: type[Entry], entry: Request | None) -> Entry:

@@ -1,5 +1,6 @@
 """The kinds of text and of instants that requests carry."""
 
+import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -13,9 +14,9 @@ from pydantic import (
 )
 
 # Python's years end where those of other time zones go on, and PostgreSQL turns the very last
-# instants of year 9999 into infinity.
+# instants of year 9999 into infinity; what is reckoned from an instant needs some years more.
 FIRST_YEAR = 2000
-LAST_YEAR = 9998
+LAST_YEAR = 9900
 
 
 def _storable(text: str) -> str:
@@ -31,16 +32,26 @@ def _in_utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
+def _one_line(text: str) -> str:
+    if any(unicodedata.category(char) in ("Cc", "Zl", "Zp") for char in text):
+        raise ValueError("must be one line, without control characters")
+    return text
+
+
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Text = Annotated[str, AfterValidator(_storable)]
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     AfterValidator(_storable),
+    AfterValidator(_one_line),
 ]
 Prose = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_storable)]
 ExternalId = Annotated[
-    str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    AfterValidator(_storable),
+    AfterValidator(_one_line),
 ]
 
 

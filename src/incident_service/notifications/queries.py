@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from incident_service.catalog.priority import Priority
+from incident_service.core.db import Tx
 from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.incidents.models import Incident
 from incident_service.notifications.models import (
@@ -166,14 +167,14 @@ def is_held_back(now: datetime) -> ColumnElement[bool]:
     )
 
 
-async def say_what_waits_for_address(session: AsyncSession, contact_method_id: UUID) -> str | None:
+async def say_what_waits_for_address(tx: Tx, contact_method_id: UUID) -> str | None:
     """Say how many pages are on their way to an address; None when there is none."""
-    return await say_what_waits(session, Notification.contact_method_id == contact_method_id)
+    return await say_what_waits(tx.session, Notification.contact_method_id == contact_method_id)
 
 
-async def say_what_waits_for_user(session: AsyncSession, user_id: UUID) -> str | None:
+async def say_what_waits_for_user(tx: Tx, user_id: UUID) -> str | None:
     """Say how many pages are on their way to a person; None when there is none."""
-    return await say_what_waits(session, Notification.user_id == user_id)
+    return await say_what_waits(tx.session, Notification.user_id == user_id)
 
 
 async def say_what_waits(session: AsyncSession, to_whom: ColumnElement[bool]) -> str | None:

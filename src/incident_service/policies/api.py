@@ -52,7 +52,7 @@ ApplyToOpen = Annotated[
 
 
 class PolicyInUse(Conflict):
-    """Active incidents use this policy."""
+    """Active incidents or services use this policy."""
 
 
 async def with_levels(tx: Tx, policies: Sequence[EscalationPolicy]) -> list[EscalationPolicyRead]:
@@ -184,4 +184,6 @@ async def delete_escalation_policy(
             f"{active} active incidents use this policy; resolve them or reassign them first, "
             "or deactivate it."
         )
+    if services := await hooks.say_which_services_use(tx, policy):
+        raise PolicyInUse(services)
     await actions.delete_policy(tx, policy)

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from incident_service.core.db import Tx
 from incident_service.core.errors import NotFound
 from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.core.rows import get_row
@@ -140,14 +141,14 @@ async def load_warnings(
     }
 
 
-async def say_who_names_user(session: AsyncSession, user_id: UUID) -> str | None:
+async def say_who_names_user(tx: Tx, user_id: UUID) -> str | None:
     """Say which policies name the user as a target; None when there is none."""
-    return await say_who_pages(session, "user", user_id)
+    return await say_who_pages(tx.session, "user", user_id)
 
 
-async def say_who_names_schedule(session: AsyncSession, schedule_id: UUID) -> str | None:
+async def say_who_names_schedule(tx: Tx, schedule_id: UUID) -> str | None:
     """Say which policies name the schedule as a target; None when there is none."""
-    return await say_who_pages(session, "schedule", schedule_id)
+    return await say_who_pages(tx.session, "schedule", schedule_id)
 
 
 async def say_who_pages(session: AsyncSession, what: str, target_id: UUID) -> str | None:

@@ -4,12 +4,13 @@ Changes of one schedule take turns by its row, so that overrides never overlap.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
 from incident_service.core import tokens
 from incident_service.core.db import Tx
@@ -43,6 +44,10 @@ class LayerWrong(Invalid):
 
 class OverrideWrong(Invalid):
     """The override cannot be used."""
+
+
+class OverrideIsOver(Conflict):
+    """It is over, and stays as the record of who was on call."""
 
 
 class OverridesOverlap(Conflict):
@@ -87,6 +92,8 @@ async def update_schedule(
     changes = wanted.changes()
     changes.pop("layers", None)
     change_row(schedule, changes, tx.now)
+    if wanted.layers is None and "time_zone" in changes:
+        await keep_turns(tx, schedule, before)
     if wanted.layers is not None:
         await tx.session.execute(
             delete(ScheduleLayer).where(ScheduleLayer.schedule_id == schedule_id)
@@ -94,6 +101,17 @@ async def update_schedule(
         await write_layers(tx, schedule, wanted.layers, before)
     await tx.flush()
     return schedule
+
+
+async def keep_turns(tx: Tx, schedule: Schedule, before: dict[UUID, Rotation]) -> None:
+    """Leave the present turn of each layer to whom it belongs, in the schedule's new zone."""
+    for layer_id, old in before.items():
+        new = replace(old, zone=ZoneInfo(schedule.time_zone), first=0)
+        await tx.session.execute(
+            update(ScheduleLayer)
+            .where(ScheduleLayer.id == layer_id)
+            .values(first=keep_turn(old, new, tx.now))
+        )
 
 
 async def write_layers(
@@ -154,8 +172,8 @@ def layer_row(
     tx: Tx, schedule: Schedule, layer: LayerWrite, position: int, old: Rotation | None
 ) -> dict[str, Any]:
     """Return a layer's columns; whoever had the present turn of the old one keeps it."""
-    starts_at = layer.starts_at or (old.starts_at if old else tx.now)
-    row = {
+    rotation = changed_rotation(schedule.time_zone, layer, old, tx.now)
+    return {
         "id": layer.id or new_id(),
         "schedule_id": schedule.id,
         "position": position,
@@ -164,16 +182,21 @@ def layer_row(
         "every": layer.every,
         "handoff_time": layer.handoff_time,
         "handoff_weekday": number_of(layer.handoff_weekday),
-        "starts_at": starts_at,
+        "starts_at": rotation.starts_at,
         "ends_at": layer.ends_at,
-        "first": 0,
+        "first": rotation.first,
         "restrictions": [each.model_dump(mode="json") for each in layer.restrictions],
         "created_at": tx.now,
     }
-    if old is not None:
-        new = rotation_of(schedule.time_zone, layer, starts_at)
-        row["first"] = keep_turn(old, new, tx.now)
-    return row
+
+
+def changed_rotation(
+    time_zone: str, layer: LayerWrite, old: Rotation | None, now: datetime
+) -> Rotation:
+    """Return a wanted layer as decisions see it; whoever has the old one's turn keeps it."""
+    starts_at = layer.starts_at or (old.starts_at if old else now)
+    new = rotation_of(time_zone, layer, starts_at)
+    return replace(new, first=keep_turn(old, new, now)) if old else new
 
 
 def rotation_of(time_zone: str, layer: LayerWrite, starts_at: datetime) -> Rotation:
@@ -256,11 +279,17 @@ async def create_override(
 
 
 async def delete_override(tx: Tx, schedule_id: UUID, override_id: UUID, *, by: Principal) -> None:
-    """End an override: one that runs ends now, so that what is over stays as it was."""
+    """End an override: one that runs ends now, so that what is over stays as it was.
+
+    Raises:
+        OverrideIsOver: it has ended already.
+    """
     await queries.get_schedule(tx.session, schedule_id, by, lock=True)
     override = await queries.get_override(tx.session, schedule_id, override_id)
-    if override.starts_at < tx.now < override.ends_at:
+    if override.ends_at <= tx.now:
+        raise OverrideIsOver
+    if override.starts_at < tx.now:
         override.ends_at = tx.now
-    elif override.starts_at >= tx.now:
+    else:
         await tx.session.delete(override)
     await tx.flush()

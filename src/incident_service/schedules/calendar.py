@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vDuration
 
 from incident_service.schedules.oncall import Shift
 
@@ -37,7 +37,7 @@ def write_calendar(
     calendar.add("name", schedule_name)
     calendar.add("x-wr-calname", schedule_name)
     calendar.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
-    calendar.add("x-published-ttl", REFRESH)
+    calendar.add("x-published-ttl", vDuration(REFRESH))
     for shift in shifts:
         calendar.add_component(write_event(schedule_id, schedule_name, shift, names, written_at))
     written: bytes = calendar.to_ical()

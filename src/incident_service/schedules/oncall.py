@@ -6,6 +6,7 @@ The API, the preview, the calendar and the climb all ask here.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 from uuid import UUID
 
 from incident_service.schedules.rotation import Rotation
@@ -78,21 +79,48 @@ def shifts(roster: Roster, begins: datetime, ends: datetime) -> list[Shift]:
 
 
 def pieces(roster: Roster, begins: datetime, ends: datetime) -> Iterator[Shift]:
-    """Cut the time wherever something may change, and ask who is on call in each piece."""
-    cuts = sorted({begins, *changes(roster, begins, ends)})
-    for start, end in zip(cuts, [*cuts[1:], ends], strict=True):
-        found = on_call(roster, start)
-        if found is not None and start < end:
-            yield Shift(found[0], start, end, found[1])
+    """Lay the overrides over the layers, and later layers over earlier ones, from end to end."""
+    sources = [Source(overriding(roster, begins, ends))]
+    for layer in reversed(roster.layers):
+        spans = layer.rotation.spans(begins, ends)
+        sources.append(Source([Shift(user, start, end, layer.id) for start, end, user in spans]))
+    edges = {at for source in sources for at in source.edges()}
+    cuts = sorted({begins, *edges, ends})
+    for start, end in pairwise(cuts):
+        found = next((shift for each in sources if (shift := each.at(start))), None)
+        if found is not None:
+            yield replace(found, starts_at=start, ends_at=end)
 
 
-def changes(roster: Roster, begins: datetime, ends: datetime) -> Iterator[datetime]:
-    """Go through the instants strictly between two at which something may change."""
-    for layer in roster.layers:
-        yield from (at for at in layer.rotation.changes(begins, ends) if begins < at < ends)
-    for override in roster.overrides:
-        edges = override.starts_at, override.ends_at
-        yield from (at for at in edges if begins < at < ends)
+def overriding(roster: Roster, begins: datetime, ends: datetime) -> list[Shift]:
+    """Return the overrides between two instants, in order; they never overlap."""
+    return [
+        Shift(each.user_id, max(each.starts_at, begins), min(each.ends_at, ends), each.id)
+        for each in sorted(roster.overrides, key=lambda override: override.starts_at)
+        if each.starts_at < ends and each.ends_at > begins
+    ]
+
+
+class Source:
+    """What one layer, or all overrides, say; asked about ever later instants."""
+
+    def __init__(self, spans: Sequence[Shift]) -> None:
+        self._spans = spans
+        self._place = 0
+
+    def edges(self) -> Iterator[datetime]:
+        """Go through the instants at which it begins or ceases to say something."""
+        for span in self._spans:
+            yield span.starts_at
+            yield span.ends_at
+
+    def at(self, instant: datetime) -> Shift | None:
+        """Return what it says of an instant, which is no earlier than the last one."""
+        spans = self._spans
+        while self._place < len(spans) and spans[self._place].ends_at <= instant:
+            self._place += 1
+        here = spans[self._place] if self._place < len(spans) else None
+        return here if here is not None and here.starts_at <= instant else None
 
 
 def join(parts: Iterator[Shift] | Sequence[Shift]) -> list[Shift]:

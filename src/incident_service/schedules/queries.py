@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.core import tokens
+from incident_service.core.db import Tx
 from incident_service.core.errors import NotFound
 from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.core.rows import get_row
@@ -200,22 +201,30 @@ async def load_schedule_names(
     return {row.id: row.name for row in rows}
 
 
-async def say_which_schedules_name_user(session: AsyncSession, user_id: UUID) -> str | None:
-    """Say which schedules have the user in a layer or an override; None when there is none."""
-    rows = await session.scalars(
+async def say_which_schedules_name_user(tx: Tx, user_id: UUID) -> str | None:
+    """Say which schedules have the user in a layer or an override, also one that is over."""
+    overrides = select(ScheduleOverride.schedule_id).where(ScheduleOverride.user_id == user_id)
+    return await say_which_schedules(tx, user_id, overrides)
+
+
+async def say_where_user_takes_turns(tx: Tx, user_id: UUID) -> str | None:
+    """Say which schedules have, or will have, the user on call."""
+    overrides = select(ScheduleOverride.schedule_id).where(
+        ScheduleOverride.user_id == user_id, ScheduleOverride.ends_at > tx.now
+    )
+    return await say_which_schedules(tx, user_id, overrides)
+
+
+async def say_which_schedules(tx: Tx, user_id: UUID, or_these: Select[UUID]) -> str | None:
+    """Name the schedules in a layer of which the user is, and others; None when there is none."""
+    in_turn = (
+        select(ScheduleLayer.schedule_id)
+        .join(ScheduleParticipant, ScheduleParticipant.layer_id == ScheduleLayer.id)
+        .where(ScheduleParticipant.user_id == user_id)
+    )
+    rows = await tx.session.scalars(
         select(Schedule.name)
-        .where(
-            or_(
-                Schedule.id.in_(
-                    select(ScheduleLayer.schedule_id)
-                    .join(ScheduleParticipant, ScheduleParticipant.layer_id == ScheduleLayer.id)
-                    .where(ScheduleParticipant.user_id == user_id)
-                ),
-                Schedule.id.in_(
-                    select(ScheduleOverride.schedule_id).where(ScheduleOverride.user_id == user_id)
-                ),
-            )
-        )
+        .where(or_(Schedule.id.in_(in_turn), Schedule.id.in_(or_these)))
         .order_by(Schedule.name)
         .limit(5)
     )

@@ -172,18 +172,52 @@ class Rotation:
         """Return whom the layer has on call at an instant."""
         return self.turn_at(instant).user_id if self.is_at_work(instant) else None
 
-    def changes(self, begins: datetime, ends: datetime) -> Iterator[datetime]:
-        """Go through the instants between two at which `user_at` may change."""
-        number = self.number_at(begins) + 1
-        while self.begins(number) < ends:
-            yield self.begins(number)
-            number += 1
+    def spans(self, begins: datetime, ends: datetime) -> Iterator[tuple[datetime, datetime, UUID]]:
+        """Go through the times between two instants in which somebody is on call, in order."""
+        begins = max(begins, self.starts_at)
+        ends = min(ends, self.ends_at or ends)
+        if begins >= ends or not self.participants:
+            return
+        turns = self.turns(begins, ends)
+        turn = next(turns)
+        for opens, closes in self.open_times(begins, ends):
+            while turn.ends_at <= opens:
+                turn = next(turns)
+            while turn.starts_at < closes:
+                start, end = max(turn.starts_at, opens), min(turn.ends_at, closes)
+                if start < end and turn.user_id is not None:
+                    yield start, end, turn.user_id
+                if turn.ends_at > closes or turn.ends_at >= ends:
+                    break
+                turn = next(turns)
+
+    def turns(self, begins: datetime, ends: datetime) -> Iterator[Turn]:
+        """Go through the shifts from the one that holds an instant, until one ends at `ends`."""
+        number = self.number_at(begins)
+        starts_at = self.begins(number)
+        while starts_at < ends:
+            ends_at = self.begins(number + 1)
+            yield Turn(number, starts_at, ends_at, self.user_of(number))
+            number, starts_at = number + 1, ends_at
+
+    def open_times(self, begins: datetime, ends: datetime) -> list[tuple[datetime, datetime]]:
+        """Return the times between two instants in which a window is open, joined, in order."""
+        if not self.windows:
+            return [(begins, ends)]
         shown = wall_time(begins, self.zone), wall_time(ends, self.zone)
-        for window in self._windows(*shown):
-            yield from (instant_of(edge, self.zone) for edge in window)
-        yield self.starts_at
-        if self.ends_at is not None:
-            yield self.ends_at
+        found = sorted(
+            (max(instant_of(opens, self.zone), begins), min(instant_of(closes, self.zone), ends))
+            for opens, closes in self._windows(*shown)
+        )
+        joined: list[tuple[datetime, datetime]] = []
+        for opens, closes in found:
+            if opens >= closes:
+                continue
+            if joined and opens <= joined[-1][1]:
+                joined[-1] = joined[-1][0], max(joined[-1][1], closes)
+            else:
+                joined.append((opens, closes))
+        return joined
 
 
 def keep_turn(old: Rotation, new: Rotation, now: datetime) -> int:

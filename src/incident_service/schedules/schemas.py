@@ -8,7 +8,14 @@ from typing import Annotated, Self
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, Field, PlainSerializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 
 from incident_service.core.fields import Instant, Name, Patch, Prose, Request, Response
 from incident_service.schedules.oncall import Shift
@@ -47,6 +54,7 @@ TimeOfDay = Annotated[
     time,
     AfterValidator(_on_the_wall),
     PlainSerializer(lambda shown: shown.strftime("%H:%M"), return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$"}),
     Field(examples=["09:00"]),
 ]
 
@@ -126,6 +134,11 @@ class ScheduleUpdate(Patch):
 class SchedulePreview(Request):
     """A schedule that is not saved, and the time to look at."""
 
+    schedule_id: UUID | None = Field(
+        None,
+        description="The schedule that these layers would change: its turns go on, as they will "
+        "when it is saved, and its overrides are shown.",
+    )
     time_zone: TimeZone
     layers: Layers
     from_: Instant | None = Field(None, alias="from", description="Left out: now.")

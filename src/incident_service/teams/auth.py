@@ -8,7 +8,7 @@ its own teams and in no other, and neither makes nor deletes people or teams. Ev
 how they themselves are reached.
 """
 
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from uuid import UUID
@@ -41,6 +41,15 @@ class KeyLimited(Forbidden):
 
 class RoleTooLow(Forbidden):
     """Your role in this team does not allow this; ask one of its managers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody whom a caller wants to see or change; an admin is one by a key of their own."""
+
+    id: UUID
+    team_ids: frozenset[UUID] = frozenset()
+    is_admin: bool = False
 
 
 SCOPES_OF: Mapping[Role, frozenset[Scope]] = {
@@ -104,41 +113,44 @@ class Principal:
         if self.team_ids is not None:
             raise KeyLimited
 
-    def require_colleague(self, user_id: UUID, their_teams: Collection[UUID]) -> None:
+    def require_colleague(self, person: Person) -> None:
         """Refuse to show how to reach a person who shares no team with the caller.
 
         Raises:
-            KeyLimited: the person, a member of `their_teams`, is in none of the caller's.
+            KeyLimited: the person is in none of the caller's teams.
         """
-        if user_id == self.user_id or self.team_ids is None:
+        if person.id == self.user_id or self.team_ids is None:
             return
-        if self.team_ids.isdisjoint(their_teams):
+        if self.team_ids.isdisjoint(person.team_ids):
             raise KeyLimited
 
-    def require_free_or_colleague(self, user_id: UUID, their_teams: Collection[UUID]) -> None:
+    def require_free_or_colleague(self, person: Person) -> None:
         """Refuse to take in a person of other teams only: that would make a stranger reachable.
 
         Raises:
-            KeyLimited: the person, a member of `their_teams`, is in none of the caller's.
+            KeyLimited: the person is in other teams, and in none of the caller's, or is an admin.
         """
-        if their_teams:
-            self.require_colleague(user_id, their_teams)
+        if person.team_ids:
+            self.require_colleague(person)
+        elif self.team_ids is not None and person.is_admin:
+            raise KeyLimited
 
-    def require_own_person(self, user_id: UUID, their_teams: Collection[UUID]) -> None:
+    def require_own_person(self, person: Person) -> None:
         """Refuse to change a person whom others rely on too, unless it is the caller.
 
-        Otherwise a key could take a stranger into its team and redirect another team's pages.
+        Otherwise a key could take a stranger into its team and redirect another team's pages, or
+        lock an admin out.
 
         Raises:
-            KeyLimited: the person, a member of `their_teams`, is not in the caller's teams alone.
+            KeyLimited: the person is not in the caller's teams alone, or is an admin.
             RoleTooLow: the caller does not manage all of these teams.
         """
-        if user_id == self.user_id:
+        if person.id == self.user_id or self.team_ids is None:
             return
-        self.require_colleague(user_id, their_teams)
-        if self.team_ids is not None and not self.team_ids.issuperset(their_teams):
+        self.require_colleague(person)
+        if person.is_admin or not self.team_ids.issuperset(person.team_ids):
             raise KeyLimited
-        for team_id in their_teams:
+        for team_id in person.team_ids:
             self.require_role(team_id)
 
 

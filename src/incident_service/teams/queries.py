@@ -4,15 +4,22 @@ from collections.abc import Sequence
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from incident_service.core.errors import NotFound
 from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.core.rows import get_row
-from incident_service.teams.auth import Principal
-from incident_service.teams.models import ApiKey, ContactMethod, Team, TeamMembership, User
+from incident_service.teams.auth import Person, Principal
+from incident_service.teams.models import (
+    ApiKey,
+    ContactMethod,
+    Scope,
+    Team,
+    TeamMembership,
+    User,
+)
 
 Row = TypeVar("Row")
 
@@ -82,12 +89,21 @@ async def list_users(session: AsyncSession, page: PageQuery) -> tuple[Sequence[U
     return await fetch_page(session, select(User), User.id, page)
 
 
-async def team_ids_of(session: AsyncSession, user_id: UUID) -> set[UUID]:
-    """Return the teams that the user is a member of."""
-    rows = await session.scalars(
+async def find_person(session: AsyncSession, user_id: UUID) -> Person:
+    """Return what decides who may see and change a user."""
+    team_ids = await session.scalars(
         select(TeamMembership.team_id).where(TeamMembership.user_id == user_id)
     )
-    return set(rows)
+    is_admin = await session.scalar(
+        select(
+            exists().where(
+                ApiKey.user_id == user_id,
+                ApiKey.revoked_at.is_(None),
+                ApiKey.scopes.contains([Scope.ADMIN.value]),
+            )
+        )
+    )
+    return Person(user_id, frozenset(team_ids), bool(is_admin))
 
 
 async def get_membership(

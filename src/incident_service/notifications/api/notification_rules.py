@@ -19,7 +19,7 @@ async def get_notification_rules(
 ) -> NotificationRulesRead:
     """Show how a person wants to be told. Without rules: everywhere, at once."""
     await queries.get_user(tx.session, user_id)
-    principal.require_colleague(user_id, await queries.team_ids_of(tx.session, user_id))
+    principal.require_colleague(await queries.find_person(tx.session, user_id))
     return await rules.load_rules(tx.session, user_id)
 
 

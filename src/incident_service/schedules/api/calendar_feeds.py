@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from incident_service.core.http import BaseUrl, InTx
 from incident_service.schedules import actions, oncall, queries
 from incident_service.schedules.calendar import MEDIA_TYPE, feed_span, write_calendar
+from incident_service.schedules.looking import without_haste
 from incident_service.schedules.schemas import (
     CalendarFeed,
 )
@@ -48,7 +49,8 @@ async def get_calendar_feed(
     schedule = await queries.get_schedule_of_feed(tx.session, schedule_id, key)
     begins, ends = feed_span(tx.now)
     rosters = await queries.load_rosters(tx.session, [schedule], begins)
-    shifts = oncall.shifts(rosters[schedule.id], begins, ends)
+    roster = rosters[schedule.id]
+    shifts = oncall.shifts(roster, begins, without_haste(roster, begins, ends))
     names = await queries.load_names(tx.session, {shift.user_id for shift in shifts})
     content = write_calendar(schedule.id, schedule.name, shifts, names, tx.now)
     return CalendarResponse(content)

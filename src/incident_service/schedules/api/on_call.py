@@ -13,7 +13,7 @@ from incident_service.core.http import InTx
 from incident_service.core.ids import new_id
 from incident_service.core.pagination import PageQuery, page_query
 from incident_service.schedules import actions, oncall, queries
-from incident_service.schedules.looking import present_and_next, span
+from incident_service.schedules.looking import present_and_next, require_few, span
 from incident_service.schedules.models import Schedule
 from incident_service.schedules.oncall import Layer, Roster
 from incident_service.schedules.schemas import (
@@ -24,8 +24,7 @@ from incident_service.schedules.schemas import (
     ShiftRead,
     ShiftsRead,
 )
-from incident_service.teams.auth import Reader, needs
-from incident_service.teams.models import Scope
+from incident_service.teams.auth import Reader
 
 router = APIRouter()
 From = Annotated[Instant | None, Query(alias="from", description="Left out: now.")]
@@ -35,6 +34,7 @@ At = Annotated[Instant | None, Query(description="Left out: now.")]
 
 async def shown_shifts(tx: Tx, roster: Roster, begins: datetime, ends: datetime) -> ShiftsRead:
     """Show who is on call, and when nobody is."""
+    require_few(roster, begins, ends)
     names = await queries.load_names(tx.session, roster.people())
     shifts = oncall.shifts(roster, begins, ends)
     return ShiftsRead(
@@ -63,16 +63,26 @@ async def shown_on_call(tx: Tx, schedules: Sequence[Schedule], at: datetime) -> 
     return shown
 
 
-@router.post("/schedules/preview", dependencies=[Depends(needs(Scope.READ))])
-async def preview_schedule(tx: InTx, body: SchedulePreview) -> ShiftsRead:
+@router.post("/schedules/preview")
+async def preview_schedule(tx: InTx, principal: Reader, body: SchedulePreview) -> ShiftsRead:
     """Show who would be on call by layers that are not saved."""
-    unsaved = [layer.model_copy(update={"id": None}) for layer in body.layers]
-    await actions.require_usable(tx, unsaved, {})
+    present = Roster()
+    if body.schedule_id:
+        schedule = await queries.get_schedule(tx.session, body.schedule_id, principal)
+        present = (await queries.load_rosters(tx.session, [schedule], tx.now))[schedule.id]
+    before = {layer.id: layer.rotation for layer in present.layers}
+    await actions.require_usable(tx, body.layers, before)
     layers = tuple(
-        Layer(new_id(), actions.rotation_of(body.time_zone, layer, layer.starts_at or tx.now))
-        for layer in unsaved
+        Layer(
+            layer.id or new_id(),
+            actions.changed_rotation(
+                body.time_zone, layer, before.get(layer.id) if layer.id else None, tx.now
+            ),
+        )
+        for layer in body.layers
     )
-    return await shown_shifts(tx, Roster(layers), *span(body.from_, body.to, tx.now))
+    roster = Roster(layers, present.overrides)
+    return await shown_shifts(tx, roster, *span(body.from_, body.to, tx.now))
 
 
 @router.get("/schedules/{schedule_id}/on-call")

@@ -109,5 +109,5 @@ async def delete_schedule(
 ) -> None:
     """Delete a schedule that no escalation policy pages."""
     schedule = await queries.get_schedule(tx.session, schedule_id, principal, lock=True)
-    await refuse_while_in_use(tx.session, schedule_id, checks)
+    await refuse_while_in_use(tx, schedule_id, checks)
     await actions.delete_schedule(tx, schedule)

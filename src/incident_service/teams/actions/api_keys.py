@@ -88,7 +88,7 @@ async def require_user(tx: Tx, user_id: UUID | None, by: Principal) -> None:
     user = await tx.session.get(User, user_id, with_for_update={"read": True})
     if user is None or not user.is_active:
         raise Invalid("There is no such active user.", "/user_id")
-    by.require_colleague(user_id, await queries.team_ids_of(tx.session, user_id))
+    by.require_colleague(await queries.find_person(tx.session, user_id))
 
 
 async def update_api_key(

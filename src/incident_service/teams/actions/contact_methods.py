@@ -132,6 +132,6 @@ async def delete_contact_method(
     """
     await lock_own_person(tx, user_id, by)
     method = await queries.get_contact_method(tx.session, user_id, contact_method_id, lock=True)
-    await refuse_while_in_use(tx.session, contact_method_id, checks)
+    await refuse_while_in_use(tx, contact_method_id, checks)
     await tx.session.delete(method)
     await tx.flush()

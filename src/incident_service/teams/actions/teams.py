@@ -57,7 +57,7 @@ async def put_membership(
     """
     await queries.get_team(tx.session, team_id, by, lock=True)
     await queries.get_user(tx.session, user_id, lock=True)
-    by.require_free_or_colleague(user_id, await queries.team_ids_of(tx.session, user_id))
+    by.require_free_or_colleague(await queries.find_person(tx.session, user_id))
     await tx.session.execute(
         insert(TeamMembership)
         .values(team_id=team_id, user_id=user_id, role=role, created_at=tx.now)

@@ -45,7 +45,7 @@ async def lock_own_person(tx: Tx, user_id: UUID, by: Principal) -> User:
         KeyLimited: others rely on the person too.
     """
     user = await queries.get_user(tx.session, user_id, lock=True)
-    by.require_own_person(user_id, await queries.team_ids_of(tx.session, user_id))
+    by.require_own_person(await queries.find_person(tx.session, user_id))
     return user
 
 
@@ -59,9 +59,7 @@ async def update_user(
         StillPaged: the person becomes inactive, and a check found who still pages them.
     """
     user = await lock_own_person(tx, user_id, by)
-    if changes.get("is_active") is False and (
-        named := await find_needs(tx.session, user_id, checks)
-    ):
+    if changes.get("is_active") is False and (named := await find_needs(tx, user_id, checks)):
         raise StillPaged(f"{named} Take them out there first, or send force=true.")
     change_row(user, changes, tx.now)
     await tx.flush()
@@ -77,6 +75,6 @@ async def delete_user(tx: Tx, user_id: UUID, checks: Sequence[InUse], *, by: Pri
     """
     user = await queries.get_user(tx.session, user_id, lock=True)
     by.require_every_team()
-    await refuse_while_in_use(tx.session, user_id, checks)
+    await refuse_while_in_use(tx, user_id, checks)
     await tx.session.delete(user)
     await tx.flush()

@@ -42,7 +42,7 @@ async def list_contact_methods(
 ) -> ContactMethodPage:
     """List the ways to reach a user, oldest first."""
     await queries.get_user(tx.session, user_id)
-    principal.require_colleague(user_id, await queries.team_ids_of(tx.session, user_id))
+    principal.require_colleague(await queries.find_person(tx.session, user_id))
     rows, next_cursor = await queries.list_contact_methods(tx.session, user_id, page)
     items = [ContactMethodRead.model_validate(row) for row in rows]
     return ContactMethodPage(items=items, next_cursor=next_cursor)
@@ -63,7 +63,7 @@ async def get_contact_method(
 ) -> ContactMethodRead:
     """Show one contact method."""
     method = await queries.get_contact_method(tx.session, user_id, contact_method_id)
-    principal.require_colleague(user_id, await queries.team_ids_of(tx.session, user_id))
+    principal.require_colleague(await queries.find_person(tx.session, user_id))
     return ContactMethodRead.model_validate(method)
 
 
