@@ -237,6 +237,23 @@ async def test_nobody_routes_alerts_to_a_team_that_it_does_not_manage(
     assert (answer.status_code, answer.json()["code"]) == (422, "target_service_unknown")
 
 
+async def test_a_rule_of_an_admin_to_another_team_stays_and_names_nobody(
+    api, anonymous, transactions, url, stage
+):
+    async with transactions.open() as tx:
+        theirs = await factories.make_service(tx, await factories.make_team(tx), name="Secret")
+    made = (await api.post(url, json=rule(theirs, "a=1"))).json()["items"]
+    scopes = ["read", "respond", "manage"]
+    headers = await key_with(transactions, user_id=stage.manager.id, scopes=scopes)
+    same = [{name: each[name] for name in ("matchers", "service_id")} for each in made]
+
+    put = await anonymous.put(url, json={"rules": same}, headers=headers)
+    test = await anonymous.post(f"{url}/test", json={"labels": {"a": "1"}}, headers=headers)
+
+    assert put.status_code == 200
+    assert test.json()["service_name"] == "a service of another team"
+
+
 async def test_a_stored_rule_that_cannot_be_read_costs_no_alert(
     api, transactions, url, stage, databases
 ):

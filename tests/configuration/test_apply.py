@@ -353,3 +353,57 @@ async def test_two_files_at_once_make_each_thing_once(transactions):
     await asyncio.gather(*(apply(transactions, EVERYTHING) for _ in range(3)))
 
     assert (await apply(transactions, EVERYTHING)).plan.is_empty
+
+
+async def test_an_address_that_differs_in_case_is_another_one(transactions):
+    user = (
+        "users: [{{name: A, email: a@example.org, contact_methods: [{{kind: ntfy, address: {}}}]}}]"
+    )
+    await apply(transactions, user.format("Topic"))
+
+    applied = await apply(transactions, user.format("topic"), prune=True)
+    again = await apply(transactions, user.format("topic"), prune=True)
+
+    assert lines(applied) == [
+        "+ contact method a@example.org / ntfy",
+        "- contact method a@example.org / ntfy",
+    ]
+    assert lines(again) == []
+
+
+async def test_a_name_that_differs_in_case_is_a_change(transactions):
+    await apply(transactions, "teams: [{name: Payments}]")
+
+    assert lines(await apply(transactions, "teams: [{name: PAYMENTS}]")) == [
+        "~ team PAYMENTS: name Payments → PAYMENTS"
+    ]
+
+
+async def test_an_integration_is_found_again_by_its_key(transactions):
+    await apply(transactions, EVERYTHING)
+    exported = await export(transactions)
+
+    applied = await apply(transactions, exported.replace("name: Alertmanager", "name: Renamed"))
+
+    assert lines(applied) == [
+        "~ integration Payments / Checkout / Renamed: name Alertmanager → Renamed"
+    ]
+
+
+async def test_what_a_service_with_a_history_pages_by_is_not_pruned(transactions, stage: Stage):
+    await stage.fire("Disk")
+    await stage.do("resolve", await stage.incident())
+
+    applied = await apply(
+        transactions, "teams: [{name: Payments, services: [], escalation_policies: []}]", prune=True
+    )
+
+    assert [line.split()[0] for line in lines(applied)] == ["=", "="]
+
+
+async def test_whoever_is_made_inactive_and_still_named_is_told(transactions):
+    applied = await apply(transactions, EVERYTHING)
+
+    (warning,) = applied.warnings
+    assert warning.startswith("user second@example.org is inactive.")
+    assert "On call" in warning

@@ -59,12 +59,14 @@ async def test_a_file_that_is_wrong_ends_in_words(shell, file, database_url, tra
 
 
 async def test_a_change_that_cannot_be_made_ends_in_words(shell, file, database_url, transactions):
-    file.write_text("teams: [{name: A}, {name: a}]")
+    services = "services: [{name: S, external_id: s}]"
+    file.write_text(f"teams: [{{name: A, {services}}}, {{name: B, {services}}}]")
 
     code, said = await shell.run("apply", "-f", file, database_url=database_url)
 
     assert code == 1
-    assert "team a: Another team has this name. Nothing has been changed." in said
+    assert "service B / S: Another service has this external_id" in said
+    assert "Nothing has been changed." in said
 
 
 async def test_the_schema_is_printed(shell):

@@ -87,6 +87,39 @@ def test_what_is_written_is_the_same_to_every_reader_of_yaml():
     assert Document.model_validate(yaml.safe_load(text)) == read(text)
 
 
+NAMES = st.text("0123456789eExXo._+-:~ yYnNoOfFtrue\"'#&*!|>%@`\u00e9", min_size=1, max_size=12)
+
+
+@given(NAMES.map(str.strip).filter(bool))
+def test_every_name_is_read_back_as_it_was(name):
+    document = read(json.dumps({"teams": [{"name": name, "external_id": name}]}))
+
+    assert read(write(document)) == document
+
+
+@pytest.mark.parametrize(("shown", "minutes"), [("010", 10), ("10", 10)])
+def test_a_number_is_decimal(shown, minutes):
+    document = read(
+        f"teams: [{{name: T, services: [{{name: S, reopen_window_minutes: {shown}}}]}}]"
+    )
+
+    assert document.teams is not None
+    services = document.teams[0].services
+    assert services is not None
+    assert services[0].reopen_window_minutes == minutes
+
+
+def test_a_target_that_is_named_twice_is_one():
+    user = "{user: a@example.org}"
+    policy = f"{{name: P, levels: [{{targets: [{user}, {user}]}}]}}"
+    document = read(f"teams: [{{name: T, escalation_policies: [{policy}]}}]")
+
+    assert document.teams is not None
+    policies = document.teams[0].escalation_policies
+    assert policies is not None
+    assert len(policies[0].levels[0].targets) == 1
+
+
 def test_json_is_read_too():
     document = read(EVERYTHING)
 
@@ -147,6 +180,20 @@ def test_words_that_yaml_once_took_for_something_else_are_names(name):
             "team says whose schedule it is",
         ),
         ("[" * 5000, "nested too deeply"),
+        ("version: !!int x", "cannot be read"),
+        ("version: 1_0", "version: Input should be 1"),
+        ("teams: [{name: T}, {name: t}]", "the team t is named twice"),
+        ("users: [{name: A, email: a@b.c}, {name: B, email: A@b.c}]", "named twice"),
+        (
+            "teams: [{name: T, escalation_policies: [{name: P, is_default: true}, "  # noqa: ISC004
+            "{name: Q, is_default: true}]}]",
+            "a team has one default policy, not P and Q",
+        ),
+        (
+            "teams: [{name: T, members: [{user: a@b.c, role: manager}, "  # noqa: ISC004
+            "{user: a@b.c, role: observer}]}]",
+            "the member a@b.c is named twice",
+        ),
     ],
 )
 def test_what_is_wrong_is_refused_with_its_place(text, says):

@@ -34,7 +34,7 @@ from incident_service.core.db import (
     make_sessions,
     measure_on_connect,
 )
-from incident_service.core.errors import DomainError
+from incident_service.core.errors import DomainError, Invalid
 from incident_service.core.http import constraint_name
 from incident_service.core.queue import NoQueue
 from incident_service.main import all_conflicts
@@ -63,6 +63,8 @@ def run_apply(file: Path, *, dry_run: bool, prune: bool) -> None:
         plan = await plan_changes(tx, document, prune=prune)
         show(plan)
         applied = await carry_out(tx, plan)
+        for warning in applied.warnings:
+            print(f"! {warning}")
         if dry_run:
             raise TakenBack
         return applied
@@ -127,6 +129,8 @@ def reason_of(failed: ChangeFailed) -> str:
         BaseException: what it was, when it was not the file's fault.
     """
     match failed.__cause__:
+        case Invalid(pointer=pointer) as refused if pointer:
+            return f"{refused.detail} (at {pointer})"
         case DomainError() as refused:
             return refused.detail
         case IntegrityError() as refused:

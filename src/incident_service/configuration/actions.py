@@ -37,7 +37,7 @@ from incident_service.configuration.document import (
     TeamEntry,
     UserEntry,
 )
-from incident_service.configuration.in_use import USER_IN_USE
+from incident_service.configuration.in_use import USER_IN_USE, USER_ON_CALL
 from incident_service.configuration.queries import load_present
 from incident_service.core.db import Tx
 from incident_service.core.errors import DomainError
@@ -58,7 +58,7 @@ from incident_service.schedules.queries import get_schedule
 from incident_service.schedules.schemas import LayerWrite, ScheduleCreate, ScheduleUpdate
 from incident_service.teams.actions import contact_methods, teams, users
 from incident_service.teams.auth import Principal
-from incident_service.teams.in_use import StillReferenced, refuse_while_in_use
+from incident_service.teams.in_use import StillReferenced, find_needs, refuse_while_in_use
 from incident_service.teams.models import Scope
 from incident_service.teams.schemas import ContactMethodCreate, TeamCreate, UserCreate
 
@@ -74,10 +74,14 @@ class NameUnknown(DomainError):
 
 @dataclass(slots=True)
 class Applied:
-    """What was done, and the secrets that were made: what each is for, and its text."""
+    """What was done, and the secrets that were made: what each is for, and its text.
+
+    `warnings` are sentences for people.
+    """
 
     plan: Plan
     secrets: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 class ChangeFailed(Exception):
@@ -157,10 +161,16 @@ class Hand:
             self._inactive.append(change)
 
     async def finish(self) -> None:
-        """Make people inactive at last: policies and schedules may name them, but not anew."""
+        """Make people inactive at last.
+
+        Until then they are active, so that policies and schedules that name them can be made: that
+        is how a file of an installation looks in which somebody was made inactive by force.
+        """
         for change in self._inactive:
             off = {"is_active": False}
             await users.update_user(self._tx, change.row.known_id, off, (), by=FILE)
+            if named := await find_needs(self._tx, change.row.known_id, USER_ON_CALL):
+                self._applied.warnings.append(f"{change.title} is inactive. {named}")
 
     async def _contact_method(self, change: Change) -> None:
         entry = expect(ContactMethodEntry, change.after)

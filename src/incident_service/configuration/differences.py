@@ -263,14 +263,19 @@ def shown_name(kind: Kind, entry: Request) -> str:
 def pairs(
     kind: Kind, rows: Sequence[Row], entries: Sequence[Request]
 ) -> Iterator[tuple[Row | None, Request | None]]:
-    """Pair what is there with what is wanted: by `external_id`, or else by name.
+    """Pair what is there with what is wanted: by its id, or else by name.
 
-    Rows that nothing names come last, without an entry.
+    A name to the letter comes before one that differs in case, which PostgreSQL takes for the
+    same; addresses have to be the same to the letter. Rows that nothing names come last, without an
+    entry.
     """
     left = list(rows)
 
-    def name(entry: Request) -> str:
-        return name_of(kind, entry).casefold()
+    def exact(entry: Request) -> str:
+        return name_of(kind, entry)
+
+    def folded(entry: Request) -> str:
+        return exact(entry) if kind is Kind.CONTACT_METHOD else exact(entry).lower()
 
     def take(key: Callable[[Request], str | None], wanted: str | None) -> Row | None:
         found = next((row for row in left if wanted and key(row.entry) == wanted), None)
@@ -278,15 +283,18 @@ def pairs(
             left.remove(found)
         return found
 
-    by_id = [take(external_id, external_id(entry)) for entry in entries]
-    for entry, row in zip(entries, by_id, strict=True):
-        yield row or take(name, name(entry)), entry
+    found = [take(identity, identity(entry)) for entry in entries]
+    for key in (exact, folded):
+        found = [row or take(key, key(entry)) for entry, row in zip(entries, found, strict=True)]
+    yield from zip(found, entries, strict=True)
     for row in left:
         yield row, None
 
 
-def external_id(entry: Any) -> str | None:  # noqa: ANN401 - any entry
-    """Return the id that a tool gave to the thing, if any."""
+def identity(entry: Any) -> str | None:  # noqa: ANN401 - any entry
+    """Return what tells a thing apart whatever its name: a tool's id for it, or its key."""
+    if isinstance(entry, IntegrationEntry):
+        return entry.key_digest
     return getattr(entry, "external_id", None)
 
 

@@ -4,7 +4,7 @@ Things are named as people name them: users by mail address, the rest by name wi
 A list that is left out says nothing about what is there; an empty one says that there is nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -32,6 +32,15 @@ UserRef = Annotated[Email, AfterValidator(str.lower), Field(description="A user'
 OtherTeam = Annotated[Name | None, Field(description="The team it belongs to; left out: this one.")]
 
 
+def require_once(what: str, names: Sequence[str]) -> None:
+    """Refuse a list that names something twice, whatever the case."""
+    seen: set[str] = set()
+    for name in names:
+        if name.lower() in seen:
+            raise ValueError(f"the {what} {name} is named twice")
+        seen.add(name.lower())
+
+
 class ContactMethodEntry(Request):
     """A way to reach a person."""
 
@@ -50,6 +59,13 @@ class UserEntry(Request):
     time_zone: TimeZone = "UTC"
     is_active: bool = True
     contact_methods: list[ContactMethodEntry] | None = None
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        methods = [(method.kind, method.address) for method in self.contact_methods or ()]
+        if len(methods) > len(set(methods)):
+            raise ValueError("each contact method is named once")
+        return self
 
 
 class MemberEntry(Request):
@@ -101,6 +117,13 @@ class LevelEntry(Request):
 
     targets: list[TargetEntry] = Field(min_length=1, max_length=21)
     timeout_minutes: Minutes = 30
+
+    @model_validator(mode="after")
+    def _each_target_once(self) -> Self:
+        """Name each target once, as it will be stored."""
+        once = [each for at, each in enumerate(self.targets) if each not in self.targets[:at]]
+        self.targets[:] = once
+        return self
 
 
 class PolicyEntry(Request):
@@ -156,6 +179,11 @@ class ServiceEntry(Request):
     resolve_stale: bool = Field(default=False, description=RESOLVE_STALE)
     integrations: list[IntegrationEntry] | None = None
 
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        require_once("integration", [each.name for each in self.integrations or ()])
+        return self
+
 
 class TeamEntry(Request):
     """A team and what it owns. One with an `external_id` is found again by that."""
@@ -166,6 +194,17 @@ class TeamEntry(Request):
     schedules: list[ScheduleEntry] | None = None
     escalation_policies: list[PolicyEntry] | None = None
     services: list[ServiceEntry] | None = None
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        require_once("member", [member.user for member in self.members or ()])
+        require_once("schedule", [each.name for each in self.schedules or ()])
+        require_once("escalation policy", [each.name for each in self.escalation_policies or ()])
+        require_once("service", [service.name for service in self.services or ()])
+        defaults = [each.name for each in self.escalation_policies or () if each.is_default]
+        if len(defaults) > 1:
+            raise ValueError(f"a team has one default policy, not {' and '.join(defaults)}")
+        return self
 
     @model_validator(mode="after")
     def _name_no_team_for_its_own(self) -> Self:
@@ -190,6 +229,12 @@ class Document(Request):
     version: Literal[1] = 1
     users: list[UserEntry] | None = None
     teams: list[TeamEntry] | None = None
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        require_once("user", [user.email for user in self.users or ()])
+        require_once("team", [team.name for team in self.teams or ()])
+        return self
 
 
 def json_schema() -> dict[str, Any]:

@@ -29,7 +29,27 @@ class Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def whole(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    """Read a whole number: `010` is ten."""
+    return int(loader.construct_scalar(node))
+
+
+def decimal(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
+    """Read a number with a point or an exponent."""
+    return float(loader.construct_scalar(node))
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes lists indented below their key, and quotes what YAML 1.1 or 1.2 would misread."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001 - as the library declares it
+        """Indent lists as well."""
+        super().increase_indent(flow, indentless=False)
+
+
 Loader.yaml_implicit_resolvers = {}
+Loader.add_constructor("tag:yaml.org,2002:int", whole)
+Loader.add_constructor("tag:yaml.org,2002:float", decimal)
 # Source: YAML 1.2.2, 10.3.2 (core schema). What YAML 1.1 also takes for numbers, dates and truths
 # is text there.
 for tag, pattern, begins in (
@@ -38,15 +58,10 @@ for tag, pattern, begins in (
     ("int", r"[-+]?[0-9]+", list("-+0123456789")),
     ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
 ):
-    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"^(?:{pattern})$"), begins)
-
-
-class Dumper(yaml.SafeDumper):
-    """Writes lists indented below their key, and quotes what YAML 1.1 would misread."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001 - as the library declares it
-        """Indent lists as well."""
-        super().increase_indent(flow, indentless=False)
+    for each in (Loader, Dumper):
+        each.add_implicit_resolver(
+            f"tag:yaml.org,2002:{tag}", re.compile(f"^(?:{pattern})$"), begins
+        )
 
 
 def read(text: str) -> Document:
@@ -59,6 +74,8 @@ def read(text: str) -> Document:
         data = yaml.load(text, Loader)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         raise FileWrong(f"This is not YAML: {error}") from error
+    except ValueError as error:
+        raise FileWrong(f"A value cannot be read: {error}") from error
     except RecursionError as error:
         raise FileWrong("This is nested too deeply.") from error
     if not isinstance(data, dict):

@@ -101,14 +101,18 @@ async def load_history(session: AsyncSession) -> History:
         .group_by(Incident.escalation_policy_id)
     )
     kept |= {row[0]: f"{row[1]} active incidents use it" for row in active if row[0]}
-    services = await session.execute(select(Integration.id, Integration.service_id))
-    for integration_id, service_id in services:
+    integrations = await session.execute(select(Integration.id, Integration.service_id))
+    for integration_id, service_id in integrations:
         if integration_id in kept:
             kept.setdefault(service_id, HAS_ALERTS)
-    teams = await session.execute(select(Service.id, Service.team_id))
-    for service_id, team_id in teams:
+    services = await session.execute(
+        select(Service.id, Service.team_id, Service.escalation_policy_id)
+    )
+    for service_id, team_id, policy_id in services:
         if service_id in kept:
             kept.setdefault(team_id, "a service of it has a history, which is kept")
+            if policy_id:
+                kept.setdefault(policy_id, "a service with a history pages by it")
     return History(kept)
 
 

@@ -65,7 +65,7 @@ async def update_policy(
     """
     policy = await lock_policy(tx, policy_id, by)
     if wanted.levels is not None:
-        usable = await usable_levels(tx, as_asked(wanted.levels), by)
+        usable = await usable_levels(tx, as_asked(wanted.levels), by, of=policy_id)
         await tx.session.execute(
             delete(EscalationLevel).where(EscalationLevel.escalation_policy_id == policy_id)
         )
@@ -89,7 +89,7 @@ async def add_level(
         LevelNotFound, TooManyLevels: see `levels.inserted`.
     """
     policy = await lock_policy(tx, policy_id, by)
-    [level] = await usable_levels(tx, {"": wanted.as_plan()}, by)
+    [level] = await usable_levels(tx, {"": wanted.as_plan()}, by, of=policy_id)
     return await change_levels(tx, policy, lambda levels: rungs.inserted(levels, level, number))
 
 
@@ -103,7 +103,7 @@ async def replace_level(
         LevelNotFound: there is none of this number.
     """
     policy = await lock_policy(tx, policy_id, by)
-    [level] = await usable_levels(tx, {"": wanted.as_plan()}, by)
+    [level] = await usable_levels(tx, {"": wanted.as_plan()}, by, of=policy_id)
     return await change_levels(tx, policy, lambda levels: rungs.replaced(levels, level, number))
 
 
@@ -148,8 +148,12 @@ def as_asked(wanted: Sequence[LevelWrite]) -> dict[str, PlanLevel]:
     return rungs.as_listed([level.as_plan() for level in wanted])
 
 
-async def usable_levels(tx: Tx, asked: rungs.Asked, by: Principal) -> list[PlanLevel]:
+async def usable_levels(
+    tx: Tx, asked: rungs.Asked, by: Principal, *, of: UUID | None = None
+) -> list[PlanLevel]:
     """Return the levels with each target once.
+
+    The policy `of` may go on naming another team's schedule that an admin has put there.
 
     The users and schedules are locked against being deleted or made inactive until the levels are
     written.
@@ -169,8 +173,18 @@ async def usable_levels(tx: Tx, asked: rungs.Asked, by: Principal) -> list[PlanL
     schedules = await tx.session.scalars(
         visible(named, Schedule.team_id, by).order_by(Schedule.id).with_for_update(read=True)
     )
-    rungs.require_known(asked, set(active), set(schedules))
+    known = set(schedules) | await schedules_of(tx, of)
+    rungs.require_known(asked, set(active), known)
     return [rungs.merged(level) for level in asked.values()]
+
+
+async def schedules_of(tx: Tx, policy_id: UUID | None) -> set[UUID]:
+    """Return the schedules that a policy names."""
+    if policy_id is None:
+        return set()
+    rows = (await queries.load_levels(tx.session, [policy_id])).get(policy_id, [])
+    targets = (target for row in rows for target in queries.plan_level(row).targets)
+    return {each.id for each in targets if each.id and each.type is TargetType.SCHEDULE}
 
 
 async def replace_levels(tx: Tx, policy_id: UUID, levels: Sequence[PlanLevel]) -> None:

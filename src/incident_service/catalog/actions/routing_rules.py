@@ -137,7 +137,7 @@ def place_of(rule_id: UUID, entries: Sequence[Entry]) -> int:
 
 async def write(tx: Tx, integration: Integration, entries: Sequence[Entry], by: Principal) -> None:
     """Write the list anew."""
-    await require_services(tx, entries, by)
+    await require_services(tx, integration.id, entries, by)
     await tx.session.execute(
         delete(RoutingRule).where(RoutingRule.integration_id == integration.id)
     )
@@ -159,8 +159,12 @@ async def write(tx: Tx, integration: Integration, entries: Sequence[Entry], by: 
         )
 
 
-async def require_services(tx: Tx, entries: Sequence[Entry], by: Principal) -> None:
+async def require_services(
+    tx: Tx, integration_id: UUID, entries: Sequence[Entry], by: Principal
+) -> None:
     """Refuse to send alerts to a service whose team the caller does not manage.
+
+    One that the integration sends to already may stay: an admin has put it there.
 
     Raises:
         TargetServiceUnknown: a rule that the caller wrote does.
@@ -169,6 +173,7 @@ async def require_services(tx: Tx, entries: Sequence[Entry], by: Principal) -> N
     statement = select(Service).where(Service.id.in_(written)).order_by(Service.id)
     statement = visible(statement, Service.team_id, by).with_for_update(read=True)
     found = {row.id for row in await tx.session.scalars(statement) if by.may_in(row.team_id)}
+    found |= {row.service_id for row in await queries.list_rules(tx.session, integration_id)}
     for entry in entries:
         if entry.pointer and entry.service_id not in found:
             raise TargetServiceUnknown("", entry.pointer)

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from incident_service.catalog import queries
 from incident_service.catalog.actions import routing_rules as actions
-from incident_service.catalog.models import Integration
+from incident_service.catalog.models import Integration, Service
 from incident_service.catalog.routing import Tried, try_rules
 from incident_service.catalog.schemas import (
     RoutingRuleInsert,
@@ -20,7 +20,7 @@ from incident_service.catalog.schemas import (
     TriedRule,
 )
 from incident_service.core.http import InTx
-from incident_service.teams.auth import Manager, Reader
+from incident_service.teams.auth import Manager, Principal, Reader
 
 router = APIRouter(prefix="/integrations/{integration_id}/routing-rules", tags=["integrations"])
 
@@ -85,13 +85,18 @@ async def test_routing_rules(
     services = await queries.load_services(tx.session, [service_id])
     return RoutingTestResult(
         service_id=service_id,
-        service_name=services[service_id].name,
+        service_name=name_for(principal, services[service_id]),
         rule_id=met.rule.id if met else None,
         why=why(tried),
         tried=[
             shown_tried(position, item, body.labels) for position, item in enumerate(tried, start=1)
         ],
     )
+
+
+def name_for(principal: Principal, service: Service) -> str:
+    """Return a service's name for those who see its team."""
+    return service.name if principal.sees(service.team_id) else "a service of another team"
 
 
 def why(tried: Sequence[Tried]) -> str:
