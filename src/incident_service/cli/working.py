@@ -18,6 +18,7 @@ from incident_service.core.outbound import Outbound
 from incident_service.core.reconciler import Sweep, Swept
 from incident_service.core.runtime import Runtime, open_runtime
 from incident_service.heartbeat.switch import LOOK_EVERY_S, Switch
+from incident_service.notifications.answer_links import make_links
 from incident_service.notifications.channels import make_channels
 from incident_service.notifications.delivery import Courier
 from incident_service.settings import Settings
@@ -36,7 +37,8 @@ async def open_worker(
     settings = runtime.settings
     outbound = Outbound(settings.outbound_allow)
     channels = make_channels(settings, outbound, console)
-    courier = Courier(runtime.transactions, channels, settings.base_url)
+    links = make_links(settings)
+    courier = Courier(runtime.transactions, channels, settings.base_url, links=links)
     more = [Sweep("heartbeat", lambda: beat(heartbeat))] if heartbeat else []
     if settings.heartbeat_url:
         switch = Switch(runtime.transactions, outbound, settings.heartbeat_url.get_secret_value())
