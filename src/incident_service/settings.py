@@ -1,7 +1,6 @@
 """What an operator sets: environment variables with the prefix `INCIDENT_SERVICE_`."""
 
 import os
-import re
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -42,8 +41,8 @@ class SecretFiles(PydanticBaseSettingsSource):
 
 
 def read_keys(keys: SecretStr) -> tuple[str, ...]:
-    """Part keys that are written one after the other."""
-    return tuple(key for key in re.split(r"[,\s]+", keys.get_secret_value()) if key)
+    """Part keys that are written with commas between them."""
+    return tuple(key.strip() for key in keys.get_secret_value().split(",") if key.strip())
 
 
 class Settings(BaseSettings):
