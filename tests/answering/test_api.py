@@ -394,14 +394,10 @@ async def test_what_no_button_sends_does_nothing(stage, page_to, phone, body):
 async def test_a_forged_link_is_not_found(stage, links, page_to, phone, method):
     await stage.fire("Disk")
     path = path_of(await page_to(stage.first))
-    forged = [
-        path[:-1],
-        f"{path[:-2]}{'B' if path[-2] == 'A' else 'A'}{path[-1]}",
-        "/a/x",
-        "/a/x.y",
-    ]
+    other = "B" if path[-2] == "A" else "A"
+    forged = [path[:-1], f"{path[:-2]}{other}{path[-1]}", "/a/x", f"/a/{links.token(new_id())}"]
 
-    for wrong in [*forged, f"/a/{links.token(new_id())}"]:
+    for wrong in forged:
         answer = await phone.request(method, wrong, content=b"verb=acknowledge")
 
         assert answer.status_code == 404
