@@ -13,6 +13,7 @@ from incident_service.core.clock import DatabaseClock
 from incident_service.core.outbound import Outbound
 from incident_service.core.runtime import Runtime, open_runtime
 from incident_service.main import create_app
+from incident_service.notifications.answer_links import make_links
 from incident_service.notifications.channels import make_channels
 from incident_service.notifications.delivery import Courier
 from incident_service.settings import Settings
@@ -75,7 +76,12 @@ async def working(runtime: Runtime) -> AsyncIterator[None]:
     """Run a worker as its process does."""
     outbound = Outbound(runtime.settings.outbound_allow)
     channels = make_channels(runtime.settings, outbound)
-    courier = Courier(runtime.transactions, channels, runtime.settings.base_url)
+    courier = Courier(
+        runtime.transactions,
+        channels,
+        runtime.settings.base_url,
+        links=make_links(runtime.settings),
+    )
     stopping = asyncio.Event()
     task = asyncio.create_task(Worker(runtime, courier).run(stopping))
     try:

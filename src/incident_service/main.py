@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from incident_service.alerts import api as alerts
+from incident_service.answering import api as answering
 from incident_service.catalog import api as catalog
 from incident_service.catalog.queries import say_which_services_use
 from incident_service.configuration.in_use import USER_IN_USE, USER_ON_CALL
@@ -92,6 +93,7 @@ def create_app(
     for domain in DOMAINS:
         router.include_router(domain.router)
     app.include_router(router)
+    app.include_router(answering.router)
     app.include_router(health.router)
     app.include_router(readiness.router)
     install_error_handlers(app, all_conflicts())

@@ -18,6 +18,7 @@ from pydantic_settings import (
 PREFIX = "INCIDENT_SERVICE_"
 # To listen at every address is not an address that one could open.
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
+SECRET_KEY_LENGTH = 32
 Network = IPv4Network | IPv6Network
 
 
@@ -39,6 +40,11 @@ class SecretFiles(PydanticBaseSettingsSource):
         return {name: value for name, value in found.items() if value is not None}
 
 
+def read_keys(keys: SecretStr) -> tuple[str, ...]:
+    """Part keys that are written with commas between them."""
+    return tuple(key.strip() for key in keys.get_secret_value().split(",") if key.strip())
+
+
 class Settings(BaseSettings):
     """All settings. Each may also be given as a file, by the name with `_FILE` added."""
 
@@ -56,6 +62,10 @@ class Settings(BaseSettings):
     )
     public_url: str = Field("", description="How people and senders reach the service.")
     bootstrap_api_key: SecretStr | None = Field(None, description="Makes the first admin key.")
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Signs the links in pages. Several, parted by commas: the first one signs.",
+    )
     fallback_contact: str = Field(
         "", description="Told when nobody else can be: mailto:…, ntfy:<topic> or https://…"
     )
@@ -89,6 +99,13 @@ class Settings(BaseSettings):
             raise ValueError("must start with postgresql://")
         return url
 
+    @field_validator("secret_key")
+    @classmethod
+    def _is_long_enough(cls, keys: SecretStr | None) -> SecretStr | None:
+        if keys and any(len(key) < SECRET_KEY_LENGTH for key in read_keys(keys)):
+            raise ValueError(f"each key must have at least {SECRET_KEY_LENGTH} characters")
+        return keys
+
     @field_validator("heartbeat_url")
     @classmethod
     def _is_web_address(cls, url: SecretStr | None) -> SecretStr | None:
@@ -115,6 +132,11 @@ class Settings(BaseSettings):
     def minute(self) -> timedelta:
         """The length of a policy's minute."""
         return timedelta(seconds=self.escalation_minute_seconds)
+
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """The keys that links are signed with, the newest first; none when none is set."""
+        return read_keys(self.secret_key) if self.secret_key else ()
 
     @property
     def local_url(self) -> str:

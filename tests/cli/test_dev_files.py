@@ -18,6 +18,7 @@ from incident_service.cli.dev.keys import (
     DevKeys,
     Running,
     find_running,
+    keep_secret_key,
     read_keys,
     write_keys,
 )
@@ -33,6 +34,16 @@ def test_keys_are_kept_for_their_owner_only(tmp_path):
     mode = (tmp_path / "new" / NAME).stat().st_mode
     assert read_keys(tmp_path / "new") == keys
     assert stat.S_IMODE(mode) == 0o600
+
+
+def test_the_key_of_links_is_made_once_and_keeps_its_neighbours(tmp_path):
+    write_keys(tmp_path, DevKeys(api_key="isk_x"))
+
+    made = keep_secret_key(tmp_path)
+
+    assert keep_secret_key(tmp_path) == made
+    assert read_keys(tmp_path) == DevKeys(api_key="isk_x", secret_key=made)
+    assert len(made) >= 32
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\x00"])

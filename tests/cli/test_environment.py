@@ -40,6 +40,14 @@ def test_settings_can_be_handed_to_another_process():
     }
 
 
+def test_a_secret_is_handed_to_another_process_and_what_is_not_set_is_not():
+    given = settings(secret_key="s" * 32)
+
+    environment = as_environment(given, ["secret_key", "heartbeat_url"])
+
+    assert environment == {"INCIDENT_SERVICE_SECRET_KEY": "s" * 32}
+
+
 def test_dev_can_reach_a_phone_and_a_mailbox():
     environment = {"NTFY_TOPIC": " my-topic ", "EMAIL": "me@example.org"}
 

@@ -17,6 +17,7 @@ def test_a_webhook_lists_every_incident_with_what_a_program_needs():
     assert body == {
         "page_id": str(page.id),
         "type": "page",
+        "answer_url": None,
         "incidents": [
             {
                 "id": str(PAGED.id),
@@ -77,3 +78,10 @@ def test_the_text_answers_what_a_person_on_call_asks():
         "why you: level 2 of the policy\n"
         f"https://incidents.example/v1/incidents/{PAGED.id}\n"
     )
+
+
+def test_a_page_ends_with_the_link_by_which_it_is_answered():
+    page = outgoing(PAGED, PAGED, answer_url="https://incidents.example/a/x")
+
+    assert text(page).endswith("\n\nanswer: https://incidents.example/a/x\n")
+    assert json.loads(as_json(page))["answer_url"] == "https://incidents.example/a/x"

@@ -28,6 +28,10 @@ PIECES = st.lists(
             'POST /v1/ingest/alertmanager/***/ HTTP/1.1" 202',
         ),
         ("/v1/ingest/alertmanager/not%20one?x=1", "/v1/ingest/alertmanager/***?x=1"),
+        (
+            "GET /a/InTSUZTYQjaDKtBZ7AV51Q.iRrxScZ9ioES_nZJJ-A2uw HTTP/1.1",
+            "GET /a/*** HTTP/1.1",
+        ),
         ("Authorization: Bearer abc", "Authorization: ***"),
         ("{'authorization': 'Basic eDp5', 'a': 1}", "{'authorization': '***', 'a': 1}"),
         ("(b'x-api-key', b'abc')", "(b'x-api-key', b'***')"),

@@ -19,6 +19,7 @@ from incident_service.core.reconciler import Sweep, Swept
 from incident_service.core.runtime import Runtime, open_runtime
 from incident_service.escalation import unreached
 from incident_service.heartbeat.switch import LOOK_EVERY_S, Switch
+from incident_service.notifications.answer_links import make_links
 from incident_service.notifications.channels import make_channels
 from incident_service.notifications.delivery import Courier
 from incident_service.settings import Settings
@@ -37,7 +38,13 @@ async def open_worker(
     settings = runtime.settings
     outbound = Outbound(settings.outbound_allow)
     channels = make_channels(settings, outbound, console)
-    courier = Courier(runtime.transactions, channels, settings.base_url, given_up=unreached.go_on)
+    courier = Courier(
+        runtime.transactions,
+        channels,
+        settings.base_url,
+        links=make_links(settings),
+        given_up=unreached.go_on,
+    )
     more = [Sweep("heartbeat", lambda: beat(heartbeat))] if heartbeat else []
     if settings.heartbeat_url:
         switch = Switch(runtime.transactions, outbound, settings.heartbeat_url.get_secret_value())

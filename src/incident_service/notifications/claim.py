@@ -38,12 +38,13 @@ MOST_INCIDENTS = 50
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A page to send now, as attempt number `attempt`."""
+    """A page to send now, as attempt number `attempt`; `user_id` is whose it is, if anybody's."""
 
     page: OutgoingPage
     address: Address
     attempt: int
     created_at: datetime
+    user_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,4 +192,5 @@ async def begin_attempt(tx: Tx, method: ContactMethod, page: Page, members: Memb
         ),
         attempt=page.attempts,
         created_at=page.created_at,
+        user_id=page.user_id,
     )

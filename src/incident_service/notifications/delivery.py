@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from random import SystemRandom
@@ -15,6 +16,7 @@ from incident_service.core.db import Transactions, Tx
 from incident_service.core.due import Resting
 from incident_service.core.reconciler import Swept
 from incident_service.notifications import queries, record
+from incident_service.notifications.answer_links import AnswerLinks
 from incident_service.notifications.channels.contract import ChannelSender, DeliveryFailed
 from incident_service.notifications.claim import (
     Claim,
@@ -24,7 +26,7 @@ from incident_service.notifications.claim import (
     NothingDue,
     claim,
 )
-from incident_service.notifications.message import one_line, shortened
+from incident_service.notifications.message import OutgoingPage, one_line, shortened
 from incident_service.notifications.record import GivenUp, Outcome, nothing_follows
 from incident_service.observability import metrics
 from incident_service.teams.models import Channel
@@ -45,7 +47,10 @@ GRACE = timedelta(seconds=1)
 
 
 class Courier:
-    """Hands pages to their channels, for the queue's jobs and for the reconciler."""
+    """Hands pages to their channels, for the queue's jobs and for the reconciler.
+
+    Without `links` pages go out without the link by which they are answered.
+    """
 
     def __init__(
         self,
@@ -53,6 +58,7 @@ class Courier:
         channels: Mapping[Channel, ChannelSender],
         base_url: str,
         *,
+        links: AnswerLinks | None = None,
         jitter: Callable[[], float] = DICE.random,
         given_up: GivenUp = nothing_follows,
         sweep_s: float = SWEEP_S,
@@ -60,6 +66,7 @@ class Courier:
         self._transactions = transactions
         self._channels = channels
         self._base_url = base_url
+        self._links = links
         self._jitter = jitter
         self._given_up = given_up
         self._sweep_s = sweep_s
@@ -176,7 +183,7 @@ class Courier:
             raise DeliveryFailed(f"The contact method {missing}.", permanent=True)
         try:
             async with asyncio.timeout(SEND_S):
-                detail = await channel.send(claimed.page, claimed.address)
+                detail = await channel.send(self._with_link(claimed), claimed.address)
         except DeliveryFailed:
             raise
         except TimeoutError as error:
@@ -185,6 +192,12 @@ class Courier:
             log.exception("delivery.channel_broke", page_id=claimed.page.id)
             raise DeliveryFailed(f"The channel broke ({type(error).__name__}).") from error
         return shortened(one_line(detail), 100)
+
+    def _with_link(self, claimed: Claimed) -> OutgoingPage:
+        """Add the link; whoever is nobody in particular cannot answer by one."""
+        if self._links is None or claimed.user_id is None:
+            return claimed.page
+        return replace(claimed.page, answer_url=self._links.url(claimed.page.id))
 
     async def _record_success(self, claimed: Claimed, detail: str) -> Outcome:
         async def work(tx: Tx) -> Outcome:

@@ -37,12 +37,16 @@ class PagedIncident:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingPage:
-    """A page on its way: the most urgent incident first. `sent_at` is this attempt's instant."""
+    """A page on its way: the most urgent incident first. `sent_at` is this attempt's instant.
+
+    `answer_url` lets the person who is paged answer it without a key; it is a secret of theirs.
+    """
 
     id: UUID
     priority: Priority
     incidents: tuple[PagedIncident, ...]
     sent_at: datetime
+    answer_url: str | None = None
 
 
 def as_json(page: OutgoingPage) -> bytes:
@@ -53,6 +57,7 @@ def as_json(page: OutgoingPage) -> bytes:
     body = {
         "page_id": str(page.id),
         "type": "page",
+        "answer_url": page.answer_url,
         "incidents": [incident_as_json(incident) for incident in page.incidents],
     }
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
@@ -88,8 +93,9 @@ def subject(page: OutgoingPage) -> str:
 
 
 def text(page: OutgoingPage) -> str:
-    """Return the page in plain words, a paragraph an incident."""
-    return "\n\n".join(paragraph(incident) for incident in page.incidents) + "\n"
+    """Return the page in plain words, a paragraph an incident, and where to answer it."""
+    answer = [f"answer: {page.answer_url}"] if page.answer_url else []
+    return "\n\n".join([*map(paragraph, page.incidents), *answer]) + "\n"
 
 
 def paragraph(incident: PagedIncident) -> str:

@@ -14,6 +14,8 @@ SECRET_NAMES = frozenset({"authorization", "x-api-key", "password", "secret", "t
 RULES = (
     # The key in the address of a sender, whatever it looks like.
     (re.compile(r"(/v1/ingest/[\w-]+/)[^/\s\"'?#]+"), rf"\1{MASK}"),
+    # The link in a page, by which it is answered.
+    (re.compile(r"(/a/)[\w-]{22}\.[\w-]{22}", re.ASCII), rf"\1{MASK}"),
     # Our own keys, wherever they stand.
     (re.compile(r"(isc|isi|isk|whsec)_[\w+/=-]+", re.ASCII), rf"\1_{MASK}"),
     # A header, as HTTP, JSON or Python writes it.

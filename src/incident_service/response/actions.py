@@ -1,5 +1,6 @@
 """What people and programs do to an incident. Each verb locks it, decides, applies."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -100,18 +101,25 @@ async def acknowledge(tx: Tx, order: Order) -> Done:
     A second acknowledge keeps the first.
     """
     incident, actor = await locked(tx, order)
-    status = lifecycle.change(incident.status, Verb.ACKNOWLEDGE)
-    if status is None:
+    if lifecycle.change(incident.status, Verb.ACKNOWLEDGE) is None:
         return Done(incident, changed=False)
-    incident.status = status
-    incident.acknowledged_at = tx.now
-    incident.acknowledged_priority = incident.priority
-    incident.assigned_user_id = actor.id if actor.type == "user" else None
-    incident.snoozed_until = None
-    timeline.record(tx, incident, EventKind.ACKNOWLEDGED, actor=actor, reason=order.reason)
-    await climbs.stop(tx, [incident])
-    await climbs.wait_for_acknowledged(tx, [incident])
+    await take(tx, [incident], actor, order.reason)
     return Done(incident, changed=True)
+
+
+async def take(
+    tx: Tx, incidents: Sequence[Incident], actor: Actor, reason: str | None = None
+) -> None:
+    """Acknowledge open incidents, all of which the caller has locked."""
+    for incident in incidents:
+        incident.status = lifecycle.change(incident.status, Verb.ACKNOWLEDGE) or incident.status
+        incident.acknowledged_at = tx.now
+        incident.acknowledged_priority = incident.priority
+        incident.assigned_user_id = actor.id if actor.type == "user" else None
+        incident.snoozed_until = None
+        timeline.record(tx, incident, EventKind.ACKNOWLEDGED, actor=actor, reason=reason)
+    await climbs.stop(tx, incidents)
+    await climbs.wait_for_acknowledged(tx, incidents)
 
 
 async def unacknowledge(tx: Tx, order: Order) -> Done:

@@ -68,6 +68,16 @@ async def test_a_message_opens_the_incident_and_needs_no_ascii():
     assert server.message["click"] == PAGED.url
 
 
+async def test_a_message_with_a_link_opens_it_and_never_acts_by_itself():
+    server = Server()
+    link = "https://incidents.example/a/x"
+
+    await server.channel().send(outgoing(answer_url=link), Address(Channel.NTFY, "on-call"))
+
+    assert server.message["click"] == link
+    assert server.message["actions"] == [{"action": "view", "label": "Answer", "url": link}]
+
+
 @pytest.mark.parametrize(("priority", "urgency"), list(zip(Priority, (5, 4, 3, 2, 1), strict=True)))
 async def test_urgency_follows_the_priority(priority, urgency):
     server = Server()

@@ -4,6 +4,7 @@ The database has only hashes of the keys. The file is for its owner's eyes only.
 """
 
 import os
+import secrets
 import tempfile
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class DevKeys(BaseModel):
 
     api_key: str = ""
     integration_key: str = ""
+    secret_key: str = ""
     ntfy_topic: str = ""
     email: str = ""
     running: Running | None = Field(None)
@@ -49,6 +51,16 @@ def write_keys(directory: Path, keys: DevKeys) -> None:
     with os.fdopen(file, "w") as unfinished:
         unfinished.write(keys.model_dump_json(indent=2) + "\n")
     Path(name).replace(directory / NAME)
+
+
+def keep_secret_key(directory: Path) -> str:
+    """Return the key that signs links, made at the first start: links outlive their process."""
+    kept = read_keys(directory)
+    if kept.secret_key:
+        return kept.secret_key
+    made = secrets.token_urlsafe(32)
+    write_keys(directory, kept.model_copy(update={"secret_key": made}))
+    return made
 
 
 def find_running(directory: Path) -> Running | None:

@@ -11,11 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 from sqlalchemy.exc import IntegrityError
 
 from incident_service.cli.dev.banner import Facts, banner
 from incident_service.cli.dev.handover import work_unless_wanted
-from incident_service.cli.dev.keys import DevKeys, Running, read_keys, write_keys
+from incident_service.cli.dev.keys import (
+    DevKeys,
+    Running,
+    keep_secret_key,
+    read_keys,
+    write_keys,
+)
 from incident_service.cli.dev.reach import Reach, read_reach
 from incident_service.cli.environment import as_environment, configure_logging, load_settings
 from incident_service.cli.failing import CannotRun
@@ -45,6 +52,7 @@ SHARED_WITH_WORKERS = (
     "host",
     "port",
     "public_url",
+    "secret_key",
     "fallback_contact",
     "ntfy_url",
     "smtp_url",
@@ -72,6 +80,7 @@ def run_dev(port: int | None) -> None:
         listening = resources.enter_context(bind(settings.host, settings.port))
         settings = with_bound_port(settings, listening)
         settings = start_missing_servers(settings, directory, resources)
+        settings = with_secret_key(settings, directory)
         migrate(settings.database_url)
         run(work(settings, reach, directory, listening))
     print(f"Stopped. The data is in {directory}.")
@@ -95,6 +104,13 @@ def start_missing_servers(settings: Settings, directory: Path, resources: ExitSt
     if not settings.redis_url:
         addresses["redis_url"] = resources.enter_context(EmbeddedValkey(directory)).url
     return settings.model_copy(update=addresses)
+
+
+def with_secret_key(settings: Settings, directory: Path) -> Settings:
+    """Fill in the key of links, unless one is set."""
+    if settings.secret_key:
+        return settings
+    return settings.model_copy(update={"secret_key": SecretStr(keep_secret_key(directory))})
 
 
 async def work(settings: Settings, reach: Reach, directory: Path, listening: socket.socket) -> None:
@@ -138,6 +154,7 @@ async def prepare_keys(runtime: Runtime, reach: Reach, directory: Path) -> DevKe
     keys = DevKeys(
         api_key=made.api_key,
         integration_key=made.integration_key,
+        secret_key=kept.secret_key,
         ntfy_topic=reach.ntfy_topic,
         email=reach.email,
         running=Running(

@@ -27,6 +27,16 @@ async def check_public_url(patient: Patient) -> Finding:
     )
 
 
+async def check_secret_key(patient: Patient) -> Finding:
+    """Can pages be answered by a link?"""
+    if patient.settings.secret_keys:
+        return ok("pages carry a link by which they are answered")
+    return warning(
+        "SECRET_KEY is not set: pages carry no link by which they could be answered",
+        "set INCIDENT_SERVICE_SECRET_KEY to 32 random characters or more, for API and workers",
+    )
+
+
 async def check_fallback_contact(patient: Patient) -> Finding:
     """Is anybody told when a policy reaches nobody?"""
     contact = patient.settings.fallback_contact.strip()

@@ -31,6 +31,7 @@ STAGES = (
         checks=(
             configuration.check_minute,
             configuration.check_public_url,
+            configuration.check_secret_key,
             configuration.check_fallback_contact,
             configuration.check_mail_server,
         ),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from incident_service.notifications.message import OutgoingPage, one_line, shortened
+from incident_service.observability.redaction import mask
 from incident_service.teams.models import Channel
 
 DETAIL_LENGTH = 300
@@ -28,7 +29,8 @@ class DeliveryFailed(Exception):
     def __init__(
         self, message: str, *, permanent: bool = False, retry_after_s: float | None = None
     ) -> None:
-        super().__init__(shortened(one_line(message), DETAIL_LENGTH))
+        # A receiver may repeat in its answer what it was sent, with the link in it.
+        super().__init__(shortened(mask(one_line(message)), DETAIL_LENGTH))
         self.permanent = permanent
         self.retry_after_s = retry_after_s
 

@@ -40,7 +40,8 @@ class NtfyChannel:
             "title": subject(page),
             "message": cut_to_bytes(text(page), MESSAGE_BYTES),
             "priority": URGENCY[page.priority],
-            "click": page.incidents[0].url,
+            "click": page.answer_url or page.incidents[0].url,
+            "actions": actions(page),
             "tags": ["rotating_light" if page.priority is Priority.CRITICAL else "warning"],
         }
         return await post(
@@ -50,6 +51,18 @@ class NtfyChannel:
             headers={"content-type": "application/json"},
             at=page.sent_at,
         )
+
+
+def actions(page: OutgoingPage) -> list[dict[str, str]]:
+    """Return the button that opens the page's link.
+
+    It is a `view`, never an `http` action: that one would answer without a look.
+
+    Source: https://docs.ntfy.sh/publish/#action-buttons
+    """
+    if page.answer_url is None:
+        return []
+    return [{"action": "view", "label": "Answer", "url": page.answer_url}]
 
 
 def place(address: str, server_url: str) -> tuple[str, str]:
