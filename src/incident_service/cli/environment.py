@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import structlog
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from incident_service.cli.failing import CannotRun
@@ -74,7 +74,15 @@ def warn_of_drill(settings: Settings) -> None:
 def as_environment(settings: Settings, names: Iterable[str]) -> dict[str, str]:
     """Write settings as environment variables, for a process that is to share them."""
     values = {name: getattr(settings, name) for name in names}
-    return {
-        variable(name): ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        for name, value in values.items()
-    }
+    return {variable(name): written(value) for name, value in values.items() if value is not None}
+
+
+def written(value: object) -> str:
+    """Write one setting as its variable has it; a secret too."""
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case tuple():
+            return ",".join(map(str, value))
+        case _:
+            return str(value)
