@@ -28,6 +28,14 @@ PIECES = st.lists(
             'POST /v1/ingest/alertmanager/***/ HTTP/1.1" 202',
         ),
         ("/v1/ingest/alertmanager/not%20one?x=1", "/v1/ingest/alertmanager/***?x=1"),
+        (
+            "POST https://hooks.slack.com/services/T0/B0/XX is",
+            "POST https://hooks.slack.com/*** is",
+        ),
+        (
+            "https://api.telegram.org/bot1:A-_b/sendMessage",
+            "https://api.telegram.org/bot***/sendMessage",
+        ),
         ("Authorization: Bearer abc", "Authorization: ***"),
         ("{'authorization': 'Basic eDp5', 'a': 1}", "{'authorization': '***', 'a': 1}"),
         ("(b'x-api-key', b'abc')", "(b'x-api-key', b'***')"),
