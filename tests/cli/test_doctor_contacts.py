@@ -23,7 +23,7 @@ TWILIO = {
 
 @pytest.fixture
 async def runtime(transactions: Transactions, database_url: str) -> AsyncIterator[Runtime]:
-    servers = NOWHERE | {"database_url": database_url}
+    servers: dict[str, Any] = NOWHERE | {"database_url": database_url}
     async with open_runtime(Settings(_env_file=None, **servers)) as opened:
         yield opened
 
