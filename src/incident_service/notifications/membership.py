@@ -97,6 +97,7 @@ async def read_told(tx: Tx, incident_ids: Collection[UUID]) -> dict[UUID, dict[U
             Notification.epoch == Incident.escalation_epoch,
             Notification.kind == NotificationKind.PAGE,
             Notification.status.in_(TOLD),
+            Notification.due_at <= tx.now,
         )
         .distinct()
         .order_by(User.name, User.id)
