@@ -35,3 +35,22 @@ def test_networks_are_given_with_commas():
     settings = Settings(_env_file=None, outbound_allow="10.1.0.0/16, fd00::/8")
 
     assert [str(network) for network in settings.outbound_allow] == ["10.1.0.0/16", "fd00::/8"]
+
+
+def test_apprise_urls_have_names():
+    settings = Settings(
+        _env_file=None, apprise_urls="ops=json://u:p@host/?a=b,c\n  pager=pover://user@token\n"
+    )
+
+    assert settings.named_apprise_urls == {
+        "ops": "json://u:p@host/?a=b,c",
+        "pager": "pover://user@token",
+    }
+
+
+@pytest.mark.parametrize(
+    "pairs", ["json://host", "json://host/?a=b", "ops=", "=json://host", "a=json://h a=json://i"]
+)
+def test_apprise_urls_without_a_name_of_their_own_are_refused(pairs):
+    with pytest.raises(ValueError, match=r"name=url pairs|each name once"):
+        Settings(_env_file=None, apprise_urls=pairs)

@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         description="Signs the links in pages. Several, parted by commas: the first one signs.",
     )
     fallback_contact: str = Field(
-        "", description="Told when nobody else can be: mailto:…, ntfy:<topic> or https://…"
+        "", description="Told when nobody else can be: mailto:…, ntfy:<topic>, sms:+…, https://…, …"
     )
     outbound_allow: Annotated[tuple[Network, ...], NoDecode] = Field(
         (), description="Private networks that webhooks may reach, as CIDRs, comma-separated."
@@ -76,6 +76,17 @@ class Settings(BaseSettings):
     ntfy_url: str = Field("https://ntfy.sh", description="The ntfy server of bare topics.")
     smtp_url: str = Field("", description="smtp://[user:password@]host[:port], or smtps://…")
     email_from: str = Field("incident-service@localhost", description="Sender of mails.")
+    telegram_bot_token: SecretStr | None = Field(
+        None, description="The bot that pages by Telegram come from."
+    )
+    telegram_url: str = Field("https://api.telegram.org", description="Telegram's Bot API.")
+    twilio_account_sid: str = Field("", description="The Twilio account of SMS and calls.")
+    twilio_auth_token: SecretStr | None = Field(None, description="The account's auth token.")
+    twilio_from_number: str = Field("", description="Whom SMS and calls come from, like +1….")
+    twilio_url: str = Field("https://api.twilio.com", description="Twilio, or what speaks like it.")
+    apprise_urls: SecretStr | None = Field(
+        None, description="What `apprise` contact methods may name: name=url, by spaces or lines."
+    )
     metrics_token: SecretStr | None = Field(None, description="Asked for at /metrics when set.")
     heartbeat_url: SecretStr | None = Field(
         None, description="A dead-man's switch, called about every minute while pages get through."
@@ -113,6 +124,12 @@ class Settings(BaseSettings):
             raise ValueError("must start with http:// or https://")
         return url
 
+    @field_validator("apprise_urls")
+    @classmethod
+    def _names_urls(cls, pairs: SecretStr | None) -> SecretStr | None:
+        read_named_urls(secret_text(pairs))
+        return pairs
+
     @field_validator("outbound_allow", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:  # noqa: ANN401 - raw environment
@@ -127,6 +144,11 @@ class Settings(BaseSettings):
         if level.upper() not in known:
             raise ValueError(f"must be one of {', '.join(known)}")
         return level.upper()
+
+    @property
+    def named_apprise_urls(self) -> dict[str, str]:
+        """The Apprise URLs by the names that contact methods give; each is a secret."""
+        return read_named_urls(secret_text(self.apprise_urls))
 
     @property
     def minute(self) -> timedelta:
@@ -160,3 +182,25 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments win over the environment, the environment over files."""
         return init_settings, env_settings, SecretFiles(settings_cls), dotenv_settings
+
+
+def secret_text(secret: SecretStr | None) -> str:
+    """Return a secret for use; an empty text when none is set."""
+    return secret.get_secret_value() if secret else ""
+
+
+def read_named_urls(pairs: str) -> dict[str, str]:
+    """Read `name=url` pairs, parted by spaces or line breaks: an Apprise URL has none of these.
+
+    Raises:
+        ValueError: a pair is none, or a name comes twice; the message repeats no URL.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs.split():
+        name, _, url = pair.partition("=")
+        if not name or "://" in name or "://" not in url:
+            raise ValueError("must be name=url pairs, parted by spaces or line breaks")
+        if name in found:
+            raise ValueError("must give each name once")
+        found[name] = url
+    return found

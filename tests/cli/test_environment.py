@@ -48,6 +48,22 @@ def test_a_secret_is_handed_to_another_process_and_what_is_not_set_is_not():
     assert environment == {"INCIDENT_SERVICE_SECRET_KEY": "s" * 32}
 
 
+def test_secrets_are_handed_over_and_what_is_not_set_is_not():
+    given = settings(twilio_auth_token="hushhush")
+
+    environment = as_environment(given, ["twilio_auth_token", "telegram_bot_token"])
+
+    assert environment == {"INCIDENT_SERVICE_TWILIO_AUTH_TOKEN": "hushhush"}
+
+
+def test_apprise_urls_that_are_wrong_are_not_repeated():
+    with pytest.raises(CannotRun) as refused:
+        load_settings(apprise_urls="json://me:secret@host")
+
+    assert "INCIDENT_SERVICE_APPRISE_URLS" in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
 def test_dev_can_reach_a_phone_and_a_mailbox():
     environment = {"NTFY_TOPIC": " my-topic ", "EMAIL": "me@example.org"}
 

@@ -97,3 +97,23 @@ async def test_every_foreign_key_that_is_deleted_through_has_an_index(database_u
     )
 
     assert [tuple(row) for row in missing] == []
+
+
+ADD_CHANNELS = "0007"
+BEFORE_CHANNELS = "0006"
+METHOD = """INSERT INTO contact_methods
+            (id, kind, address, bundle, is_enabled, created_at, updated_at)
+            VALUES (gen_random_uuid(), '{kind}', 'somewhere', true, true, now(), now())"""
+
+
+async def test_taking_the_new_channels_back_takes_their_contact_methods_too(fresh):
+    await run_migrations(fresh, ADD_CHANNELS)
+    for kind in ("ntfy", "slack", "sms"):
+        await ask(fresh, METHOD.format(kind=kind))
+
+    await asyncio.to_thread(command.downgrade, alembic_config(fresh), BEFORE_CHANNELS)
+
+    kept = await ask(fresh, "SELECT kind FROM contact_methods")
+    assert [row["kind"] for row in kept] == ["ntfy"]
+    with pytest.raises(asyncpg.CheckViolationError):
+        await ask(fresh, METHOD.format(kind="sms"))

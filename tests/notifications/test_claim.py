@@ -2,8 +2,11 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select, update
+from tests import factories
 from tests.fakes import FrozenClock, RememberingQueue
 from tests.notifications.arrangements import (
+    Scene,
     acknowledge,
     ask,
     change,
@@ -20,7 +23,7 @@ from tests.notifications.arrangements import (
 
 from incident_service import jobs
 from incident_service.catalog.priority import Priority
-from incident_service.core.db import Transactions
+from incident_service.core.db import Transactions, Tx
 from incident_service.core.ids import new_id
 from incident_service.incidents.lifecycle import Status
 from incident_service.notifications import actions
@@ -33,10 +36,12 @@ from incident_service.notifications.claim import (
     claim,
 )
 from incident_service.notifications.models import (
+    Notification,
     NotificationKind,
     NotificationStatus,
     PageStatus,
 )
+from incident_service.teams.models import ContactMethod, User
 
 CANCELLED, PENDING = NotificationStatus.CANCELLED, NotificationStatus.PENDING
 SENDING = NotificationStatus.SENDING
@@ -314,3 +319,38 @@ async def test_an_acknowledge_that_is_committing_keeps_its_page_from_being_made(
 
     assert outcome == Dropped()
     assert await statuses(transactions) == [CANCELLED]
+
+
+async def test_a_page_names_the_others_who_are_told(transactions: Transactions):
+    scene = await set_scene(transactions)
+    [incident] = await page_about(transactions, scene)
+    async with transactions.open() as tx:
+        for name in ("Zoe", "Ben"):
+            other = await factories.make_user(tx, name=name)
+            await ask(tx, Scene(scene.service, other, await method_of(tx, other)), incident)
+
+    claimed = await claim_page(transactions, scene)
+
+    assert claimed.page.incidents[0].also_told == ("Ben", "Zoe")
+
+
+async def test_a_page_does_not_name_who_was_only_to_be_told(transactions: Transactions):
+    scene = await set_scene(transactions)
+    [incident] = await page_about(transactions, scene)
+    async with transactions.open() as tx:
+        other = await factories.make_user(tx)
+        await ask(tx, Scene(scene.service, other, await method_of(tx, other)), incident)
+        await tx.session.execute(
+            update(Notification)
+            .where(Notification.user_id == other.id)
+            .values(status=NotificationStatus.CANCELLED)
+        )
+
+    claimed = await claim_page(transactions, scene)
+
+    assert claimed.page.incidents[0].also_told == ()
+
+
+async def method_of(tx: Tx, user: User) -> ContactMethod:
+    methods = select(ContactMethod).where(ContactMethod.user_id == user.id)
+    return (await tx.session.scalars(methods)).one()

@@ -74,6 +74,7 @@ def test_the_text_answers_what_a_person_on_call_asks():
         "#12 Disk of db1 is full [critical, OPEN]\n"
         "summary: 3 % left on /var\n"
         "service: storage, team: databases\n"
+        "since: 2026-11-02 12:00 UTC\n"
         "labels: alertname=DiskFull, instance=db1\n"
         "why you: level 2 of the policy\n"
         f"https://incidents.example/v1/incidents/{PAGED.id}\n"
@@ -85,3 +86,19 @@ def test_a_page_ends_with_the_link_by_which_it_is_answered():
 
     assert text(page).endswith("\n\nanswer: https://incidents.example/a/x\n")
     assert json.loads(as_json(page))["answer_url"] == "https://incidents.example/a/x"
+
+
+def test_the_text_says_who_else_was_told():
+    page = outgoing(replace(PAGED, also_told=("Ana", "Ben\nBcc: x")))
+
+    assert "also told: Ana, Ben Bcc: x\n" in text(page)
+
+
+def test_of_many_who_were_told_the_text_names_a_few():
+    page = outgoing(replace(PAGED, also_told=tuple("ABCDEFG")))
+
+    assert "also told: A, B, C, D, E and 2 more\n" in text(page)
+
+
+def test_the_text_begins_with_how_many_there_are():
+    assert text(outgoing(PAGED, PAGED)).startswith("2 incidents\n\n#12 Disk of db1 is full ")

@@ -32,6 +32,14 @@ PIECES = st.lists(
             "GET /a/InTSUZTYQjaDKtBZ7AV51Q.iRrxScZ9ioES_nZJJ-A2uw HTTP/1.1",
             "GET /a/*** HTTP/1.1",
         ),
+        (
+            "POST https://hooks.slack.com/services/T0/B0/XX is",
+            "POST https://hooks.slack.com/*** is",
+        ),
+        (
+            "https://api.telegram.org/bot1:A-_b/sendMessage",
+            "https://api.telegram.org/bot***/sendMessage",
+        ),
         ("Authorization: Bearer abc", "Authorization: ***"),
         ("{'authorization': 'Basic eDp5', 'a': 1}", "{'authorization': '***', 'a': 1}"),
         ("(b'x-api-key', b'abc')", "(b'x-api-key', b'***')"),

@@ -74,6 +74,67 @@ def test_what_is_no_ntfy_topic_is_refused(address):
     assert problem_with(Channel.NTFY, address)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX",
+        "https://chat.example/hooks/xxx",
+    ],
+)
+def test_an_incoming_webhook_is_accepted(address):
+    assert problem_with(Channel.SLACK, address) is None
+
+
+@pytest.mark.parametrize("address", ["#on-call", "@ana", "https://a:b@hooks.slack.com/services/T"])
+def test_what_is_no_incoming_webhook_is_refused(address):
+    assert problem_with(Channel.SLACK, address)
+
+
+@pytest.mark.parametrize("address", ["123456789", "-1001234567890", "@on_call_channel"])
+def test_a_telegram_chat_is_accepted(address):
+    assert problem_with(Channel.TELEGRAM, address) is None
+
+
+@pytest.mark.parametrize(
+    "address", ["", "0", "--1", "1.5", "ana", "@", "@a b", "@abc/", "1" * 17, "12\n", "١٢"]
+)
+def test_what_is_no_telegram_chat_is_refused(address):
+    assert problem_with(Channel.TELEGRAM, address)
+
+
+@pytest.mark.parametrize("kind", [Channel.SMS, Channel.VOICE])
+@pytest.mark.parametrize("address", ["+4915112345678", "+15558675310", "+290" + "1" * 4])
+def test_a_phone_number_is_accepted(kind, address):
+    assert problem_with(kind, address) is None
+
+
+@pytest.mark.parametrize("kind", [Channel.SMS, Channel.VOICE])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "4915112345678",
+        "015112345678",
+        "+0151",
+        "+49 151 12345678",
+        "+49151123456789012",
+        "+١٢٣٤٥٦٧",
+    ],
+)
+def test_what_is_no_phone_number_is_refused(kind, address):
+    assert problem_with(kind, address)
+
+
+@pytest.mark.parametrize("address", ["ops", "ops-team_2.b", "A" * 64])
+def test_the_name_of_an_apprise_url_is_accepted(address):
+    assert problem_with(Channel.APPRISE, address) is None
+
+
+@pytest.mark.parametrize("address", ["", "json://host", "a b", "a=b", ".", "A" * 65])
+def test_an_apprise_url_itself_is_refused(address):
+    assert problem_with(Channel.APPRISE, address)
+
+
 def test_the_console_has_no_address_that_a_caller_may_give():
     assert problem_with(Channel.CONSOLE, "anything")
 
@@ -90,6 +151,11 @@ def test_any_text_is_judged_without_an_error(kind, address):
     [
         ("mailto:ops@example.org", (Channel.EMAIL, "ops@example.org")),
         ("ntfy:ops", (Channel.NTFY, "ops")),
+        ("sms:+15558675310", (Channel.SMS, "+15558675310")),
+        ("voice:+15558675310", (Channel.VOICE, "+15558675310")),
+        ("telegram:-100123", (Channel.TELEGRAM, "-100123")),
+        ("apprise:ops", (Channel.APPRISE, "ops")),
+        ("slack:https://hook.example/x", (Channel.SLACK, "https://hook.example/x")),
         ("ntfy:https://ntfy.example/ops", (Channel.NTFY, "https://ntfy.example/ops")),
         ("https://hook.example/x", (Channel.WEBHOOK, "https://hook.example/x")),
         ("http://hook.example/x", (Channel.WEBHOOK, "http://hook.example/x")),

@@ -1,6 +1,7 @@
 """Read and lock the notifications that make up a page, and what there is to say about them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,9 +12,15 @@ from incident_service.core.db import Tx
 from incident_service.incidents.models import Incident
 from incident_service.notifications.actions import mark_cancelled
 from incident_service.notifications.message import PagedIncident
-from incident_service.notifications.models import Notification
+from incident_service.notifications.models import (
+    Notification,
+    NotificationKind,
+    NotificationStatus,
+)
 from incident_service.notifications.relevance import Standing, is_relevant
-from incident_service.teams.models import Team
+from incident_service.teams.models import Team, User
+
+TOLD = (NotificationStatus.PENDING, NotificationStatus.SENDING, NotificationStatus.SENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,9 @@ async def keep_relevant(tx: Tx, locked: Sequence[Notification], base_url: str) -
     The incidents are read by a statement of their own: one that had waited for the locks would
     show them as they were before the wait.
     """
-    named = await read_incidents(tx, {row.incident_id for row in locked})
+    incident_ids = {row.incident_id for row in locked}
+    named = await read_incidents(tx, incident_ids)
+    told = await read_told(tx, incident_ids)
     kept: list[Notification] = []
     overtaken: list[UUID] = []
     for row in locked:
@@ -62,7 +71,7 @@ async def keep_relevant(tx: Tx, locked: Sequence[Notification], base_url: str) -
         else:
             overtaken.append(row.id)
     await mark_cancelled(tx, overtaken)
-    return Members(tuple(row.id for row in kept), tuple(describe(kept, named, base_url)))
+    return Members(tuple(row.id for row in kept), tuple(describe(kept, named, told, base_url)))
 
 
 async def read_incidents(tx: Tx, incident_ids: Collection[UUID]) -> dict[UUID, Named]:
@@ -77,16 +86,51 @@ async def read_incidents(tx: Tx, incident_ids: Collection[UUID]) -> dict[UUID, N
     return {incident.id: Named(incident, service, team) for incident, service, team in rows}
 
 
+async def read_told(tx: Tx, incident_ids: Collection[UUID]) -> dict[UUID, dict[UUID, str]]:
+    """Return whom the present climb of each incident tells: names by user, in their order."""
+    rows = await tx.session.execute(
+        select(Notification.incident_id, User.id, User.name)
+        .join(User, User.id == Notification.user_id)
+        .join(Incident, Incident.id == Notification.incident_id)
+        .where(
+            Notification.incident_id.in_(incident_ids),
+            Notification.epoch == Incident.escalation_epoch,
+            Notification.kind == NotificationKind.PAGE,
+            Notification.status.in_(TOLD),
+            Notification.due_at <= tx.now,
+        )
+        .distinct()
+        .order_by(User.name, User.id)
+    )
+    told: dict[UUID, dict[UUID, str]] = defaultdict(dict)
+    for row in rows:
+        told[row.incident_id][row.id] = row.name
+    return told
+
+
 def describe(
-    kept: Iterable[Notification], named: dict[UUID, Named], base_url: str
+    kept: Iterable[Notification],
+    named: dict[UUID, Named],
+    told: Mapping[UUID, Mapping[UUID, str]],
+    base_url: str,
 ) -> list[PagedIncident]:
     """Describe each incident once, by the last notification about it."""
     last = {row.incident_id: row for row in kept}
-    described = [paged(row, named[incident_id], base_url) for incident_id, row in last.items()]
+    described = [
+        paged(row, named[incident_id], others(told.get(incident_id, {}), row.user_id), base_url)
+        for incident_id, row in last.items()
+    ]
     return sorted(described, key=lambda incident: (incident.priority.rank, incident.number))
 
 
-def paged(row: Notification, named: Named, base_url: str) -> PagedIncident:
+def others(told: Mapping[UUID, str], reader: UUID | None) -> tuple[str, ...]:
+    """Return the names of those who are told beside the reader."""
+    return tuple(name for user_id, name in told.items() if user_id != reader)
+
+
+def paged(
+    row: Notification, named: Named, also_told: tuple[str, ...], base_url: str
+) -> PagedIncident:
     """Describe an incident to the person whom the notification tells."""
     incident = named.incident
     return PagedIncident(
@@ -105,4 +149,5 @@ def paged(row: Notification, named: Named, base_url: str) -> PagedIncident:
         service=named.service,
         team=named.team,
         created_at=incident.created_at,
+        also_told=also_told,
     )

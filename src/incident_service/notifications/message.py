@@ -1,8 +1,11 @@
-"""Say what a page says: as JSON for machines, as text for people. Pure."""
+"""Say what a page says: as JSON for machines, as plain text for people. Pure.
+
+What a channel reads as more than text is written in `wording`.
+"""
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,12 +14,16 @@ from incident_service.incidents.lifecycle import Status
 from incident_service.notifications.models import NotificationKind
 
 SUBJECT_LENGTH = 180
+MOST_NAMED = 5
 EXPLAINING_ANNOTATIONS = ("summary", "description", "message", "runbook_url")
 
 
 @dataclass(frozen=True, slots=True)
 class PagedIncident:
-    """One incident as a page shows it, and why its reader is told: kind, level, repeat, reason."""
+    """One incident as a page shows it, and why its reader is told: kind, level, repeat, reason.
+
+    `also_told` names the others who are paged about it.
+    """
 
     id: UUID
     number: int
@@ -33,6 +40,7 @@ class PagedIncident:
     service: str
     team: str
     created_at: datetime
+    also_told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +101,54 @@ def subject(page: OutgoingPage) -> str:
 
 
 def text(page: OutgoingPage) -> str:
-    """Return the page in plain words, a paragraph an incident, and where to answer it."""
-    answer = [f"answer: {page.answer_url}"] if page.answer_url else []
-    return "\n\n".join([*map(paragraph, page.incidents), *answer]) + "\n"
+    """Return the page in plain words: how many, a paragraph an incident, where to answer."""
+    parts = [
+        counted(page) if len(page.incidents) > 1 else "",
+        *map(paragraph, page.incidents),
+        f"answer: {page.answer_url}" if page.answer_url else "",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def counted(page: OutgoingPage) -> str:
+    """Say how many incidents a page is about."""
+    return "1 incident" if len(page.incidents) == 1 else f"{len(page.incidents)} incidents"
 
 
 def paragraph(incident: PagedIncident) -> str:
-    """Return what a person on call asks first: what, where, why me, where to answer."""
-    explained = [
-        f"{name}: {one_line(incident.annotations[name])}"
-        for name in EXPLAINING_ANNOTATIONS
-        if incident.annotations.get(name)
-    ]
-    labels = ", ".join(f"{name}={value}" for name, value in sorted(incident.labels.items()))
+    """Return what a person on call asks first: what, where, since when, why me, where to look."""
     lines = [
         f"{headline(incident)} [{incident.priority.value}, {incident.status.value}]",
-        *explained,
-        f"service: {one_line(incident.service)}, team: {one_line(incident.team)}",
-        f"labels: {one_line(labels)}" if labels else "",
-        f"why you: {one_line(incident.reason)}",
+        *(f"{name}: {value}" for name, value in facts(incident)),
         incident.url,
     ]
-    return "\n".join(line for line in lines if line)
+    return "\n".join(lines)
+
+
+def facts(incident: PagedIncident) -> list[tuple[str, str]]:
+    """Return what there is to say about an incident, each on one line, in the order to read it."""
+    annotations = [(name, incident.annotations.get(name, "")) for name in EXPLAINING_ANNOTATIONS]
+    labels = ", ".join(f"{name}={value}" for name, value in sorted(incident.labels.items()))
+    said = [
+        *annotations,
+        ("service", f"{incident.service}, team: {incident.team}"),
+        ("since", clock_time(incident.created_at)),
+        ("labels", labels),
+        ("why you", incident.reason),
+        ("also told", named(incident.also_told)),
+    ]
+    return [(name, one_line(value)) for name, value in said if value]
+
+
+def named(people: tuple[str, ...]) -> str:
+    """Return the first few names, and how many more there are."""
+    more = len(people) - MOST_NAMED
+    return ", ".join(people[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def clock_time(instant: datetime) -> str:
+    """Write an instant to the minute; UTC, as a page's readers may be anywhere."""
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def headline(incident: PagedIncident) -> str:

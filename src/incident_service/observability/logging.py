@@ -13,6 +13,8 @@ SHARED: list[structlog.typing.Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 NOISY = ("httpx", "httpcore", "arq", "uvicorn.access")
+# They write addresses that hold secrets. Whether Apprise sent is said where it is asked to.
+TALKATIVE = ("apprise", "urllib3")
 
 
 def configure(*, level: str, as_json: bool) -> None:
@@ -28,6 +30,8 @@ def configure(*, level: str, as_json: bool) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    for talkative in TALKATIVE:
+        logging.getLogger(talkative).setLevel(logging.CRITICAL)
 
 
 def make_formatter(*, as_json: bool) -> logging.Formatter:

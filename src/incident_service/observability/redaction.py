@@ -28,6 +28,9 @@ RULES = (
         rf"\1{MASK}",
     ),
     (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{16,}", re.IGNORECASE | re.ASCII), rf"\1 {MASK}"),
+    # Addresses that are secrets as a whole, or hold one in their path.
+    (re.compile(r"(//hooks\.slack(?:-gov)?\.com/)[^\s\"']+"), rf"\1{MASK}"),
+    (re.compile(r"(/bot)\d+:[\w-]+", re.ASCII), rf"\1{MASK}"),
     # The password in an address.
     (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), rf"\1{MASK}@"),
 )

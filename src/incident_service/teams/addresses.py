@@ -1,5 +1,7 @@
 """Decide whether an address is one that its channel can use. Pure."""
 
+import re
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from incident_service.teams.models import Channel
@@ -10,10 +12,20 @@ LONGEST_TOPIC = 64
 # They would turn one recipient of a mail header into several, or into a display name.
 MEANINGFUL_IN_MAIL_HEADERS = set('<>,;"')
 TOPIC_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+# E.164 has 15 digits at most, and no country code begins with 0; the shortest numbers have 7.
+PHONE_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
+# A private chat or a group by its number (groups' are negative), a public channel by its name.
+TELEGRAM_CHAT = re.compile(r"-?[1-9][0-9]{0,15}|@[A-Za-z][A-Za-z0-9_]{3,31}")
+APPRISE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 CONTACT_PREFIXES = {
     "mailto:": Channel.EMAIL,
     "ntfy:": Channel.NTFY,
+    "slack:": Channel.SLACK,
+    "telegram:": Channel.TELEGRAM,
+    "sms:": Channel.SMS,
+    "voice:": Channel.VOICE,
+    "apprise:": Channel.APPRISE,
     "https://": Channel.WEBHOOK,
     "http://": Channel.WEBHOOK,
 }
@@ -21,15 +33,7 @@ CONTACT_PREFIXES = {
 
 def problem_with(kind: Channel, address: str) -> str | None:
     """Say in a sentence why the channel cannot use the address; None when it can."""
-    match kind:
-        case Channel.EMAIL:
-            return problem_with_email(address)
-        case Channel.WEBHOOK:
-            return problem_with_url(address)
-        case Channel.NTFY:
-            return problem_with_ntfy(address)
-        case Channel.CONSOLE:
-            return "The console is made by `dev` only; use webhook, email or ntfy."
+    return CHECKS[kind](address)
 
 
 def problem_with_email(address: str) -> str | None:
@@ -72,14 +76,56 @@ def problem_with_ntfy(address: str) -> str | None:
     )
 
 
+def problem_with_telegram(address: str) -> str | None:
+    """Check the shape of a chat's id, or of a public channel's name."""
+    if TELEGRAM_CHAT.fullmatch(address):
+        return None
+    return "This is not the id of a Telegram chat, like 123456789, -1001234567890 or @channel."
+
+
+def problem_with_phone_number(address: str) -> str | None:
+    """Check that it is a number as E.164 writes it."""
+    if PHONE_NUMBER.fullmatch(address):
+        return None
+    return "This is not a phone number like +4915112345678: +, country code, number, no spaces."
+
+
+def problem_with_apprise(address: str) -> str | None:
+    """Check that it can be a name. It is never a URL: only the operator says what is called."""
+    if APPRISE_NAME.fullmatch(address):
+        return None
+    return (
+        "This is not the name of an Apprise URL; the URLs themselves are set by the operator, "
+        "in INCIDENT_SERVICE_APPRISE_URLS."
+    )
+
+
+def problem_with_console(address: str) -> str:  # noqa: ARG001 - as the others
+    """Refuse every one."""
+    return "The console is made by `dev` only; use another channel."
+
+
 def is_plain(text: str) -> bool:
     """Say whether it has neither spaces nor characters that cannot be seen."""
     return all(char.isprintable() and not char.isspace() for char in text)
 
 
 def read_contact(text: str) -> tuple[Channel, str] | None:
-    """Read `mailto:a@b`, `ntfy:topic` or `https://…`; None when it is none of these."""
+    """Read `mailto:a@b`, `ntfy:topic`, `sms:+49…`, `https://…`; None when it is none of these."""
     for prefix, kind in CONTACT_PREFIXES.items():
         if text.startswith(prefix):
             return kind, text if kind is Channel.WEBHOOK else text.removeprefix(prefix)
     return None
+
+
+CHECKS: dict[Channel, Callable[[str], str | None]] = {
+    Channel.EMAIL: problem_with_email,
+    Channel.WEBHOOK: problem_with_url,
+    Channel.NTFY: problem_with_ntfy,
+    Channel.SLACK: problem_with_url,
+    Channel.TELEGRAM: problem_with_telegram,
+    Channel.SMS: problem_with_phone_number,
+    Channel.VOICE: problem_with_phone_number,
+    Channel.APPRISE: problem_with_apprise,
+    Channel.CONSOLE: problem_with_console,
+}

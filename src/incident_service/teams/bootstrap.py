@@ -25,7 +25,7 @@ class KeyTooWeak(Invalid):
 
 
 class ContactUnreadable(Invalid):
-    """FALLBACK_CONTACT must be like mailto:name@example.org, ntfy:topic or https://host/path."""
+    """FALLBACK_CONTACT must be like mailto:a@example.org, ntfy:topic, sms:+49… or https://host."""
 
 
 async def take_turn(tx: Tx) -> None:

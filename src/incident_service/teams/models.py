@@ -20,11 +20,20 @@ class Role(StrEnum):
 
 
 class Channel(StrEnum):
-    """The ways to reach a person. `console` prints in the terminal of `dev`."""
+    """The ways to reach a person.
+
+    An `apprise` address is the name of a URL that the operator has configured. `console` prints in
+    the terminal of `dev`.
+    """
 
     WEBHOOK = "webhook"
     EMAIL = "email"
     NTFY = "ntfy"
+    SLACK = "slack"
+    TELEGRAM = "telegram"
+    SMS = "sms"
+    VOICE = "voice"
+    APPRISE = "apprise"
     CONSOLE = "console"
 
 
@@ -104,7 +113,9 @@ class ContactMethod(Base):
         ForeignKey("users.id", ondelete="CASCADE"), index=True
     )
     kind: Mapped[Channel] = mapped_column(ClosedText(Channel))
-    address: Mapped[str] = mapped_column(comment="URL, mail address, or ntfy topic")
+    address: Mapped[str] = mapped_column(
+        comment="URL, mail address, topic, chat, phone number, or the name of an Apprise URL"
+    )
     bundle: Mapped[bool] = mapped_column(comment="false: one page an incident, no spacing")
     is_enabled: Mapped[bool]
     signing_secret: Mapped[str | None] = mapped_column(comment="Standard Webhooks, whsec_…")

@@ -47,7 +47,9 @@ Address = Annotated[
     Field(
         min_length=1,
         description="webhook: an absolute http(s) URL; email: a mail address; ntfy: a topic of "
-        "the installation's server, or a topic's full URL.",
+        "the installation's server, or a topic's full URL; slack: the URL of an incoming webhook; "
+        "telegram: the id of a chat; sms, voice: a number like +4915112345678; apprise: the name "
+        "of a URL that the operator has set.",
     ),
 ]
 Bundle = Annotated[
@@ -161,7 +163,7 @@ class MembershipPage(BaseModel):
 class ContactMethodCreate(Request):
     """A new way to reach a person."""
 
-    kind: Channel = Field(description="webhook, email or ntfy; `console` is made by `dev` only.")
+    kind: Channel = Field(description="`console` is made by `dev` only.")
     address: Address
     bundle: Bundle = True
 

@@ -19,6 +19,7 @@ from incident_service.notifications.channels.email import (
 from incident_service.notifications.message import OutgoingPage
 from incident_service.teams.models import Channel
 
+KINDS = ("plain", "html")
 SENDER = "Incidents <incidents@ops.example>"
 ANA = Address(Channel.EMAIL, "ana@example.org")
 
@@ -78,7 +79,15 @@ async def test_a_mail_says_what_is_wrong(channel: EmailChannel, inbox: Inbox):
 
     assert inbox.recipients == ["ana@example.org"]
     assert inbox.mails[0]["Subject"] == "[CRITICAL] #12 Disk of db1 is full"
-    assert "3 % left on /var" in inbox.mails[0].get_content()
+    assert inbox.mails[0].get_content_type() == "multipart/alternative"
+    assert [part_of(inbox.mails[0], kind).count("3 % left on /var") for kind in KINDS] == [1, 1]
+
+
+def part_of(mail: EmailMessage, kind: str) -> str:
+    part = mail.get_body((kind,))
+    assert part
+    content: str = part.get_content()
+    return content
 
 
 async def test_every_attempt_is_recognisably_the_same_mail(channel: EmailChannel, inbox: Inbox):

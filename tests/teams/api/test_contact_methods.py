@@ -19,7 +19,18 @@ def path(user):
     return f"/v1/users/{user.id}/contact-methods"
 
 
-@pytest.mark.parametrize(("kind", "address"), [("email", "ana@example.org"), ("ntfy", "ana-pages")])
+@pytest.mark.parametrize(
+    ("kind", "address"),
+    [
+        ("email", "ana@example.org"),
+        ("ntfy", "ana-pages"),
+        ("slack", "https://hooks.slack.com/services/T00000000/B00000000/XXXX"),
+        ("telegram", "123456789"),
+        ("sms", "+15558675310"),
+        ("voice", "+15558675310"),
+        ("apprise", "ops"),
+    ],
+)
 async def test_a_contact_method_is_made(api, user, path, kind, address):
     answer = await api.post(path, json={"kind": kind, "address": address})
 
@@ -68,6 +79,10 @@ async def test_the_signing_secret_is_shown_only_when_made(api, path):
         ({"kind": "webhook", "address": "https://u:p@a/b"}, "/address", "address_not_usable"),
         ({"kind": "email", "address": "nobody"}, "/address", "address_not_usable"),
         ({"kind": "ntfy", "address": "two words"}, "/address", "address_not_usable"),
+        ({"kind": "slack", "address": "#on-call"}, "/address", "address_not_usable"),
+        ({"kind": "telegram", "address": "Ana"}, "/address", "address_not_usable"),
+        ({"kind": "sms", "address": "0151 1234567"}, "/address", "address_not_usable"),
+        ({"kind": "apprise", "address": "json://host"}, "/address", "address_not_usable"),
         ({"kind": "pigeon", "address": "x"}, "/kind", "enum"),
         ({"kind": "email"}, "/address", "missing"),
         ({"kind": "email", "address": ""}, "/address", "string_too_short"),

@@ -57,6 +57,13 @@ SHARED_WITH_WORKERS = (
     "ntfy_url",
     "smtp_url",
     "email_from",
+    "telegram_bot_token",
+    "telegram_url",
+    "twilio_account_sid",
+    "twilio_auth_token",
+    "twilio_from_number",
+    "twilio_url",
+    "apprise_urls",
 )
 GRACE_S = 2
 READY_WITHIN_S = 30.0

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
+from itertools import chain
 from uuid import UUID
 
 from sqlalchemy import func, or_, select
@@ -14,6 +15,8 @@ from incident_service.catalog.models import Service
 from incident_service.cli.doctor.finding import Finding, Patient, named, ok, problem, warning
 from incident_service.core.addresses import refusal
 from incident_service.core.outbound import OutboundRefused, port_of, read_url, resolve_by_system
+from incident_service.notifications.channels.apprise import can_be_used
+from incident_service.notifications.channels.requirements import missing_variables
 from incident_service.policies.plan import NO_PLAN, Plan
 from incident_service.policies.queries import default_policies, load_plans
 from incident_service.policies.targets import Reach, load_reach
@@ -30,6 +33,7 @@ from incident_service.teams.models import (
 )
 
 RESOLVE_S = 3.0
+BY_PROVIDER = (Channel.TELEGRAM, Channel.SMS, Channel.VOICE, Channel.APPRISE)
 
 
 async def check_admin_key(patient: Patient) -> Finding:
@@ -180,10 +184,44 @@ async def check_mail_contacts(patient: Patient) -> Finding:
     )
 
 
-async def check_webhook_contacts(patient: Patient) -> Finding:
-    """Are there webhooks that the service refuses to call?"""
+async def check_provider_contacts(patient: Patient) -> Finding:
+    """Can pages go out by the providers that people are to be reached through?"""
     async with patient.runtime.transactions.sessions() as session:
-        addresses = await enabled_addresses(session, Channel.WEBHOOK)
+        in_use = {each: len(await enabled_addresses(session, each)) for each in BY_PROVIDER}
+    missing = {
+        channel: variables
+        for channel, count in in_use.items()
+        if count and (variables := missing_variables(patient.settings, channel))
+    }
+    if not missing:
+        return ok(f"{sum(in_use.values())} contact methods are chats, numbers or Apprise names")
+    return problem(
+        f"contact methods that nothing can be sent to: {named([*missing])}",
+        f"set {', '.join(dict.fromkeys(chain.from_iterable(missing.values())))}",
+    )
+
+
+async def check_apprise_contacts(patient: Patient) -> Finding:
+    """Is each Apprise URL that somebody names set, and one that Apprise can use?"""
+    async with patient.runtime.transactions.sessions() as session:
+        names = await enabled_addresses(session, Channel.APPRISE)
+    urls = patient.settings.named_apprise_urls
+    unusable = [name for name in dict.fromkeys(names) if not can_be_used(urls.get(name, ""))]
+    if unusable:
+        return problem(
+            f"Apprise names without a URL that Apprise can use: {named(unusable)}",
+            "add or correct them in INCIDENT_SERVICE_APPRISE_URLS",
+        )
+    return ok(f"{len(names)} contact methods name an Apprise URL")
+
+
+async def check_webhook_contacts(patient: Patient) -> Finding:
+    """Are there webhooks, Slack's among them, that the service refuses to call?"""
+    async with patient.runtime.transactions.sessions() as session:
+        addresses = [
+            *await enabled_addresses(session, Channel.WEBHOOK),
+            *await enabled_addresses(session, Channel.SLACK),
+        ]
     hosts = {host_of(address): address for address in addresses}
     allow = patient.settings.outbound_allow
     reasons = await asyncio.gather(*(why_refused(url, allow) for url in hosts.values()))

@@ -50,6 +50,8 @@ STAGES = (
             people.check_levels,
             people.check_mail_contacts,
             people.check_webhook_contacts,
+            people.check_provider_contacts,
+            people.check_apprise_contacts,
             operation.check_integrations,
             operation.check_timers,
             operation.check_pages,

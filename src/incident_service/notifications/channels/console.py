@@ -1,10 +1,9 @@
 """Pages in the terminal, for `dev`."""
 
-from dataclasses import replace
 from typing import TextIO
 
 from incident_service.notifications.channels.contract import Address
-from incident_service.notifications.message import OutgoingPage, one_line, subject, text
+from incident_service.notifications.message import OutgoingPage, one_line, paragraph, subject
 
 SHOWN = 3
 
@@ -24,11 +23,11 @@ class ConsoleChannel:
 
 def printed(page: OutgoingPage) -> str:
     """Return the first incidents of a page, and how to take the first; `dev` names `$KEY`."""
-    first = replace(page, incidents=page.incidents[:SHOWN])
+    first = "\n\n".join(map(paragraph, page.incidents[:SHOWN]))
     more = len(page.incidents) - SHOWN
     take = f'curl -sS -X POST {page.incidents[0].url}/acknowledge -H "Authorization: Bearer $KEY"'
     parts = [
-        f"{subject(page)}\n{text(first)}",
+        f"{subject(page)}\n{first}\n",
         f"… and {more} more incidents\n" if more > 0 else "",
         f"take it: {take}\n",
     ]

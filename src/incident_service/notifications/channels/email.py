@@ -10,6 +10,7 @@ import aiosmtplib
 
 from incident_service.notifications.channels.contract import Address, DeliveryFailed
 from incident_service.notifications.message import OutgoingPage, subject, text
+from incident_service.notifications.wording.markup import as_html
 
 PERMANENT_CODES = range(500, 600)
 ENCRYPTED_PORT = 465
@@ -94,6 +95,7 @@ def compose(page: OutgoingPage, *, sender: str, recipient: str) -> EmailMessage:
     mail["Message-ID"] = f"<{page.id}@{sender.rpartition('@')[2].rstrip('> ')}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(text(page))
+    mail.add_alternative(as_html(page), subtype="html")
     return mail
 
 

@@ -1,10 +1,12 @@
 """Post to a receiver over HTTP, and read from its answer whether it has the page."""
 
+import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import Any
 
 from incident_service.core.outbound import Answer, Outbound, OutboundFailed, OutboundRefused
 from incident_service.notifications.channels.contract import DeliveryFailed
@@ -25,26 +27,64 @@ async def post(
     Raises:
         DeliveryFailed: any answer but 2xx, or none.
     """
+    answer = await exchange(outbound, url, content=content, headers=headers)
+    if is_success(answer):
+        return str(answer.status)
+    raise failure(answer, at, said=answer.body_excerpt.strip()[:EXCERPT_LENGTH])
+
+
+async def exchange(
+    outbound: Outbound, url: str, *, content: bytes, headers: Mapping[str, str]
+) -> Answer:
+    """Post and return whatever comes back.
+
+    Raises:
+        DeliveryFailed: nothing did.
+    """
     try:
-        answer = await outbound.post(url, content=content, headers=headers)
+        return await outbound.post(url, content=content, headers=headers)
     except OutboundRefused as error:
         raise DeliveryFailed(str(error), permanent=True) from error
     except OutboundFailed as error:
         raise DeliveryFailed(str(error)) from error
-    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-        return str(answer.status)
-    raise failure(answer, at)
 
 
-def failure(answer: Answer, at: datetime) -> DeliveryFailed:
-    """Tell a receiver that may recover from one that will not have this page."""
-    excerpt = answer.body_excerpt.strip()[:EXCERPT_LENGTH]
-    may_recover = answer.status in TRY_AGAIN or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+def is_success(answer: Answer) -> bool:
+    """Say whether the receiver has it."""
+    return HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
+
+
+def failure(
+    answer: Answer,
+    at: datetime,
+    *,
+    said: str,
+    by: str = "The receiver",
+    wish_s: float | None = None,
+    may_recover: bool = False,
+) -> DeliveryFailed:
+    """Tell a receiver that may recover from one that will not have this page.
+
+    `said` is what of its answer may be shown to people. `wish_s` is its own wish when it is not in
+    the header `Retry-After`; `may_recover` is for what is known to pass though its status says no.
+    """
+    passes = answer.status in TRY_AGAIN or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if wish_s is None:
+        wish_s = retry_after_s(answer.headers.get("retry-after", ""), at)
     return DeliveryFailed(
-        f"The receiver answered {answer.status}" + (f": {excerpt}" if excerpt else "."),
-        permanent=not may_recover,
-        retry_after_s=retry_after_s(answer.headers.get("retry-after", ""), at),
+        f"{by} answered {answer.status}" + (f": {said}" if said else "."),
+        permanent=not (passes or may_recover),
+        retry_after_s=wish_s,
     )
+
+
+def read_object(answer: Answer) -> dict[str, Any]:
+    """Read a JSON object; an answer that is none, such as a proxy's, is an empty one."""
+    try:
+        body = json.loads(answer.body_excerpt)
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def retry_after_s(value: str, at: datetime) -> float | None:

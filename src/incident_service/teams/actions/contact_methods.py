@@ -25,7 +25,7 @@ class AddressNotUsable(Invalid):
 
 
 class ChannelNotOffered(Invalid):
-    """The console is made by `dev` only; use webhook, email or ntfy."""
+    """The console is made by `dev` only; use another channel."""
 
 
 class NotSigned(Conflict):

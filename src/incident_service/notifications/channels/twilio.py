@@ -1,0 +1,115 @@
+"""Pages as text messages and as calls, by Twilio or who speaks like it."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from incident_service.core.outbound import Outbound
+from incident_service.notifications.channels.contract import Address
+from incident_service.notifications.channels.posting import (
+    EXCERPT_LENGTH,
+    exchange,
+    failure,
+    is_success,
+    read_object,
+)
+from incident_service.notifications.message import OutgoingPage
+from incident_service.notifications.wording.short import short_text
+from incident_service.notifications.wording.spoken import as_twiml
+
+VERSION = "2010-04-01"
+# Too many requests, and a number whose queue is full: both are answered 4xx, and both pass.
+PASSING_ERRORS = (20429, 21611)
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioAccount:
+    """Who pays, and the number that messages and calls come from.
+
+    Twilio knows no idempotency key: a page that is sent again is a second message or call.
+
+    Source: https://www.twilio.com/docs/usage/requests-to-twilio
+    """
+
+    server_url: str
+    account_sid: str
+    auth_token: str = field(repr=False)
+    from_number: str
+
+    async def create(
+        self, outbound: Outbound, resource: str, fields: Mapping[str, str], *, at: datetime
+    ) -> str:
+        """Make a message or a call; return its id and status, such as `SM0123… queued`.
+
+        Raises:
+            DeliveryFailed: Twilio did not take it.
+        """
+        account = f"{self.server_url.rstrip('/')}/{VERSION}/Accounts/{quote(self.account_sid)}"
+        answer = await exchange(
+            outbound,
+            f"{account}/{resource}.json",
+            content=urlencode({"From": self.from_number, **fields}).encode(),
+            headers={
+                "content-type": "application/x-www-form-urlencoded",
+                "authorization": self._credentials(),
+            },
+        )
+        body = read_object(answer)
+        if is_success(answer):
+            return f"{body.get('sid', 'no sid')} {body.get('status', '')}".strip()
+        raise failure(
+            answer,
+            at,
+            said=self._described(body),
+            by="Twilio",
+            may_recover=body.get("code") in PASSING_ERRORS,
+        )
+
+    def _credentials(self) -> str:
+        pair = f"{self.account_sid}:{self.auth_token}".encode()
+        return f"Basic {base64.b64encode(pair).decode()}"
+
+    def _described(self, body: dict[str, Any]) -> str:
+        """Return Twilio's number of the error and its words.
+
+        Source: https://www.twilio.com/docs/usage/twilios-response#errors
+        """
+        if "code" not in body:
+            return ""
+        words = str(body.get("message", "")).replace(self.auth_token, "***")[:EXCERPT_LENGTH]
+        return f"{words} (error {body['code']})"
+
+
+class SmsChannel:
+    """Sends text messages.
+
+    Source: https://www.twilio.com/docs/messaging/api/message-resource#create-a-message
+    """
+
+    def __init__(self, outbound: Outbound, account: TwilioAccount) -> None:
+        self._outbound = outbound
+        self._account = account
+
+    async def send(self, page: OutgoingPage, to: Address) -> str:
+        """Hand the message over; see `ChannelSender.send`."""
+        fields = {"To": to.address, "Body": short_text(page)}
+        return await self._account.create(self._outbound, "Messages", fields, at=page.sent_at)
+
+
+class VoiceChannel:
+    """Calls, and says what is wrong.
+
+    Source: https://www.twilio.com/docs/voice/api/call-resource#create-a-call
+    """
+
+    def __init__(self, outbound: Outbound, account: TwilioAccount) -> None:
+        self._outbound = outbound
+        self._account = account
+
+    async def send(self, page: OutgoingPage, to: Address) -> str:
+        """Have the call made; see `ChannelSender.send`."""
+        fields = {"To": to.address, "Twiml": as_twiml(page)}
+        return await self._account.create(self._outbound, "Calls", fields, at=page.sent_at)

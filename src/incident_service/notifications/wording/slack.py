@@ -1,0 +1,35 @@
+"""Say a page to Slack, or to a chat that takes the same."""
+
+import json
+
+from incident_service.notifications.message import OutgoingPage, shortened, subject, text
+
+# Slack cuts at 40,000 characters and asks for 4,000; an escaped one takes up to 5.
+TEXT_LENGTH = 3800
+# Without `<` nothing is a mention, a link or a command: `<!channel>`, `<@U…>`, `<https://…|here>`.
+ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
+def as_message(page: OutgoingPage) -> bytes:
+    """Return the body for an incoming webhook.
+
+    `mrkdwn` is off, so `*`, `_`, `~` and backquotes of an alert stay what they are; `parse` and
+    `link_names` are off, so `@here` is a word; nothing is unfurled, so nothing fetches the links.
+
+    Source: https://docs.slack.dev/messaging/formatting-message-text
+    """
+    said = shortened(f"{subject(page)}\n{text(page)}", TEXT_LENGTH)
+    message = {
+        "text": escaped(said),
+        "mrkdwn": False,
+        "parse": "none",
+        "link_names": False,
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+    return json.dumps(message).encode()
+
+
+def escaped(said: str) -> str:
+    """Escape the three characters by which Slack tells its own syntax from text."""
+    return said.translate(ESCAPED)

@@ -1,0 +1,77 @@
+"""A provider's API as a real HTTP server on loopback: it answers what its documentation says."""
+
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from typing import Any
+from urllib.parse import parse_qsl
+
+from tests.receiver import serving
+
+from incident_service.core.outbound import Outbound
+
+LOOPBACK = [ip_network("127.0.0.0/8")]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the provider says."""
+
+    status: int
+    body: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it came over the wire."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def form(self) -> dict[str, str]:
+        return dict(parse_qsl(self.body.decode(), strict_parsing=True))
+
+
+@dataclass
+class Provider:
+    """Answers every POST with `answer` and remembers it."""
+
+    url: str
+    answer: Answer
+    asked: list[Asked] = field(default_factory=list)
+
+    def outbound(self) -> Outbound:
+        return Outbound(LOOPBACK)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        self.asked.append(Asked(scope["path"], headers, body))
+        said = [(name.encode(), value.encode()) for name, value in self.answer.headers.items()]
+        await send({"type": "http.response.start", "status": self.answer.status, "headers": said})
+        await send({"type": "http.response.body", "body": self.answer.body.encode()})
+
+
+@asynccontextmanager
+async def provider(answer: Answer) -> AsyncIterator[Provider]:
+    """Serve a provider on a free port."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        made = Provider(f"http://127.0.0.1:{listener.getsockname()[1]}", answer)
+        async with serving(made, listener):
+            yield made

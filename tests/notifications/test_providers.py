@@ -1,0 +1,89 @@
+"""From a contact method to a provider and back: the settings, the courier, the record."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from tests.notifications.arrangements import BASE_URL, page_about, pages, set_scene
+from tests.notifications.channels import test_telegram, test_twilio
+from tests.notifications.channels.provider import Answer, Provider, provider
+
+from incident_service.core.db import Transactions
+from incident_service.notifications.channels import make_channels
+from incident_service.notifications.delivery import Courier
+from incident_service.notifications.models import PageAttempt, PageStatus
+from incident_service.settings import Settings
+from incident_service.teams.models import Channel
+
+PHONE = "+15558675310"
+
+
+def courier(transactions: Transactions, serving: Provider) -> Courier:
+    settings = Settings(
+        _env_file=None,
+        telegram_url=serving.url,
+        telegram_bot_token=test_telegram.TOKEN,
+        twilio_url=serving.url,
+        twilio_account_sid=test_twilio.ACCOUNT,
+        twilio_auth_token=test_twilio.AUTH_TOKEN,
+        twilio_from_number="+15557122661",
+        apprise_urls=f"ops={serving.url.replace('http', 'json', 1)}/in",
+    )
+    return Courier(transactions, make_channels(settings, serving.outbound()), BASE_URL)
+
+
+async def details(transactions: Transactions) -> list[str | None]:
+    async with transactions.open() as tx:
+        return list(await tx.session.scalars(select(PageAttempt.detail)))
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "detail"),
+    [
+        (
+            {"kind": Channel.SMS, "address": PHONE},
+            test_twilio.MESSAGE_TAKEN,
+            f"{test_twilio.MESSAGE_SID} queued",
+        ),
+        (
+            {"kind": Channel.VOICE, "address": PHONE},
+            test_twilio.CALL_TAKEN,
+            f"{test_twilio.CALL_SID} queued",
+        ),
+        (
+            {"kind": Channel.TELEGRAM, "address": "-100123"},
+            test_telegram.taken(),
+            "message_id 42",
+        ),
+        ({"kind": Channel.APPRISE, "address": "ops"}, Answer(200, ""), "sent"),
+    ],
+    ids=lambda value: str(value["kind"]) if isinstance(value, dict) else "",
+)
+async def test_the_record_names_the_providers_own_id_of_the_page(
+    transactions: Transactions, method: dict[str, Any], answer: Answer, detail: str
+):
+    scene = await set_scene(transactions, **method)
+    await page_about(transactions, scene)
+
+    async with provider(answer) as serving:
+        await courier(transactions, serving).deliver(scene.method.id)
+
+    [page] = await pages(transactions)
+    assert page.status is PageStatus.SENT
+    assert page.channel is method["kind"]
+    assert await details(transactions) == [detail]
+
+
+async def test_the_record_says_why_a_provider_refused_and_shows_no_secret(
+    transactions: Transactions,
+):
+    scene = await set_scene(transactions, kind=Channel.TELEGRAM, address="123456789")
+    await page_about(transactions, scene)
+    answer = test_telegram.refused(403, "Forbidden: bot was blocked by the user")
+
+    async with provider(answer) as serving:
+        await courier(transactions, serving).deliver(scene.method.id)
+
+    [page] = await pages(transactions)
+    assert page.status is PageStatus.FAILED
+    assert page.last_error == "Telegram answered 403: Forbidden: bot was blocked by the user"
