@@ -88,13 +88,20 @@ async def webhook_receiver() -> AsyncIterator[WebhookReceiver]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         receiver = WebhookReceiver(listener.getsockname()[1])
-        config = uvicorn.Config(receiver, log_config=None, lifespan="off", ws="none")
-        server = uvicorn.Server(config)
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # ours stay
-        serving = asyncio.create_task(server._serve([listener]))
-        await until(lambda: server.started, 5, "the receiver to listen")
-        try:
+        async with serving(receiver, listener):
             yield receiver
-        finally:
-            server.should_exit = True
-            await serving
+
+
+@asynccontextmanager
+async def serving(app: Any, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve an ASGI application on a socket that is bound."""
+    config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none")
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # ours stay
+    task = asyncio.create_task(server._serve([listener]))
+    await until(lambda: server.started, 5, "the receiver to listen")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task

@@ -37,6 +37,7 @@ from incident_service.response.actions import restart_on_policy
 from incident_service.schedules import api as schedules
 from incident_service.schedules.queries import say_which_schedules_name_user
 from incident_service.settings import Settings
+from incident_service.subscriptions import api as subscriptions
 from incident_service.teams import api as teams
 
 ABOUT = """\
@@ -61,6 +62,7 @@ DOMAINS = (
     escalation,
     response,
     alerts,
+    subscriptions,
 )
 
 
