@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from tests import factories
 from tests.subscriptions.arrangements import record
 
 from incident_service.incidents.timeline import EventKind
@@ -151,8 +152,6 @@ async def test_a_long_backlog_is_read_in_steps(desk):
 
 
 async def test_only_the_teams_own_events_of_the_wanted_kinds_are_told(desk):
-    from tests import factories  # noqa: PLC0415
-
     await desk.subscribe("ours", kinds=["resolved"])
     await desk.subscribe("all", team_id=None)
     async with desk.transactions.open() as tx:
