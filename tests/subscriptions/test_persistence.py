@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incident_service.subscriptions.persistence import (
+    Decision,
     Failure,
     PassOver,
     Pause,
@@ -30,8 +31,8 @@ streaks = st.builds(
 )
 
 
-def decide(status=None, streak=FRESH, *, attempts=1, **failure):
-    return after_failure(Failure("no", status, **failure), streak, attempts=attempts, jitter=0)
+def decide(status: int | None = None, streak: Streak = FRESH, *, attempts: int = 1) -> Decision:
+    return after_failure(Failure("no", status), streak, attempts=attempts, jitter=0)
 
 
 @given(failures, streaks, st.integers(1, 10_000), st.floats(0, 1))

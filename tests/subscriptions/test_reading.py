@@ -9,12 +9,13 @@ from sqlalchemy import text
 from tests import factories
 from tests.subscriptions.arrangements import record
 
+from incident_service.core.db import Tx
 from incident_service.incidents.timeline import EventKind
 
 OPENED, ACKNOWLEDGED, RESOLVED = EventKind.OPENED, EventKind.ACKNOWLEDGED, EventKind.RESOLVED
 
 
-async def take_transaction_id(tx):
+async def take_transaction_id(tx: Tx) -> None:
     """Have the transaction numbered before it writes."""
     await tx.session.execute(text("SELECT pg_current_xact_id()"))
 

@@ -33,7 +33,7 @@ def unread_events(transactions: Transactions) -> DueRows:
     async def next_due(_tx: Tx) -> datetime | None:
         return None  # nobody knows when something will happen
 
-    return DueRows("incident_events", transactions, find, reading.read, next_due)
+    return DueRows("webhook_events", transactions, find, reading.read, next_due)
 
 
 async def forget_old(transactions: Transactions) -> Swept:
