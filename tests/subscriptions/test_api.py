@@ -107,6 +107,17 @@ async def test_a_pause_shows_and_enabling_ends_it(api, body, desk):
     assert (enabled["is_enabled"], enabled["paused_at"], enabled["failures"]) == (True, None, 0)
 
 
+async def test_disabling_what_is_paused_says_that_somebody_knows(api, body, desk):
+    made = (await api.post(URL, json=body)).json()
+    desk.receiver.answer = lambda heard: 410
+    await desk.happen(await desk.incident(), EventKind.OPENED)
+    await desk.run()
+
+    known = (await api.patch(f"{URL}/{made['id']}", json={"is_enabled": False})).json()
+
+    assert (known["is_enabled"], known["paused_at"], known["pause_reason"]) == (False, None, None)
+
+
 async def test_every_teams_events_need_a_key_that_is_not_limited(
     api, anonymous, body, desk, transactions
 ):

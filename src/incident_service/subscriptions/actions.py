@@ -89,13 +89,15 @@ async def update_subscription(
 ) -> WebhookSubscription:
     """Change the given columns. Enabling it ends a pause, and what waits is sent at once.
 
+    Disabling what is paused makes the pause somebody's wish, which nobody has to be told of.
+
     Raises:
         UrlNotUsable: the new URL cannot be posted to.
     """
     subscription = await queries.get_subscription(tx.session, subscription_id, by, lock=True)
     if "url" in changes:
         require_usable(changes["url"])
-    if changes.get("is_enabled"):
+    if "is_enabled" in changes:
         changes |= {"paused_at": None, "pause_reason": None, "failures": 0, "failing_since": None}
     change_row(subscription, changes, tx.now)
     await tx.flush()
