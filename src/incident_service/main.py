@@ -36,6 +36,7 @@ from incident_service.response import api as response
 from incident_service.response.actions import restart_on_policy
 from incident_service.schedules import api as schedules
 from incident_service.settings import Settings
+from incident_service.subscriptions import api as subscriptions
 from incident_service.teams import api as teams
 
 ABOUT = """\
@@ -60,6 +61,7 @@ DOMAINS = (
     escalation,
     response,
     alerts,
+    subscriptions,
 )
 
 

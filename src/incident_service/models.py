@@ -14,6 +14,7 @@ from incident_service.schedules.models import (
     ScheduleOverride,
     ScheduleParticipant,
 )
+from incident_service.subscriptions.models import WebhookDelivery, WebhookSubscription
 from incident_service.teams.models import ApiKey, ContactMethod, Team, TeamMembership, User
 
 metadata = Base.metadata
@@ -41,5 +42,7 @@ __all__ = [
     "Team",
     "TeamMembership",
     "User",
+    "WebhookDelivery",
+    "WebhookSubscription",
     "metadata",
 ]

@@ -99,8 +99,7 @@ async def test_every_foreign_key_that_is_deleted_through_has_an_index(database_u
     assert [tuple(row) for row in missing] == []
 
 
-ADD_CHANNELS = "0007"
-BEFORE_CHANNELS = "0006"
+ADD_CHANNELS, BEFORE_CHANNELS = "0008", "0007"
 METHOD = """INSERT INTO contact_methods
             (id, kind, address, bundle, is_enabled, created_at, updated_at)
             VALUES (gen_random_uuid(), '{kind}', 'somewhere', true, true, now(), now())"""

@@ -94,6 +94,38 @@ async def test_a_dump_fills_an_empty_database(shell, dump, database_url, new_dat
     assert [row[0] for row in await ask(new_database, TEAMS)] == ["Payments"]
 
 
+async def test_a_reader_of_events_goes_on_where_it_was_under_another_servers_numbers(
+    shell, stage, database_url, new_database
+):
+    await stage.fire("Read")
+    await execute(
+        database_url,
+        """INSERT INTO webhook_subscriptions (id, name, url, kinds, secret, is_enabled, failures,
+               read_xact, read_position, created_at, updated_at)
+           SELECT gen_random_uuid(), 'Bot', 'https://bot.example', '[]', 'whsec_', true, 0,
+               max(xact), max(position), now(), now() FROM incident_events""",
+    )
+    await stage.fire("Unread")
+    await execute(  # as on a server that has seen far more transactions than the next one
+        database_url,
+        "UPDATE incident_events SET xact = xact + 1000000000",
+        "UPDATE webhook_subscriptions SET read_xact = read_xact + 1000000000",
+    )
+    await shell.run("backup", "far.dump", database_url=database_url)
+
+    code, said = await shell.run("restore", "far.dump", database_url=new_database)
+
+    titles = await ask(
+        new_database,
+        """SELECT DISTINCT title FROM webhook_subscriptions
+           JOIN incident_events ON (xact, position) > (read_xact, read_position)
+           JOIN incidents ON incidents.id = incident_id
+           WHERE xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint""",
+    )
+    assert code == 0, said
+    assert [row[0] for row in titles] == ["Unread is on fire"]
+
+
 async def test_a_database_that_is_not_empty_is_left_alone(shell, dump, new_database):
     await run_migrations(new_database)
 

@@ -113,6 +113,15 @@ reassign_incident                 401   ok   ok   403    ok   404     ok      ok
 resolve_incident                  401   ok   ok   403    ok   404     ok      ok        403      404
 close_incident                    401   ok   ok   403    ok   404     ok      ok        403      404
 reopen_incident                   401   ok   ok   403    ok   404     ok      ok        403      404
+list_webhook_subscriptions        401   ok   ok   ok     ok   none    ok      ok        ok       none
+create_webhook_subscription       401   ok   ok   403    ok   404     ok      403       403      404
+get_webhook_subscription          401   ok   ok   ok     ok   404     ok      ok        ok       404
+update_webhook_subscription       401   ok   ok   403    ok   404     ok      403       403      404
+delete_webhook_subscription       401   ok   ok   403    ok   404     ok      403       403      404
+rotate_webhook_subscription_secret 401   ok   ok   403    ok   404     ok      403       403      404
+test_webhook_subscription         401   ok   ok   403    ok   404     ok      403       403      404
+list_webhook_deliveries           401   ok   ok   ok     ok   404     ok      ok        ok       404
+redeliver_webhook                 401   ok   ok   403    ok   404     ok      403       403      404
 """  # noqa: E501 - a table
 CALLERS, *LINES = [line.split() for line in TABLE.strip().splitlines()]
 ROWS = {operation: expected for operation, *expected in LINES}
@@ -221,6 +230,25 @@ class World:
         incident = await self.incident()
         await self.stage.do("resolve", incident)
         return incident
+
+    async def subscription(self) -> str:
+        made = await self.api.post("/v1/webhook-subscriptions", json=self.new_subscription())
+        return str(made.json()["id"])
+
+    async def deliveries_path(self) -> str:
+        """The path of a delivery log with an entry."""
+        path = f"webhook-subscriptions/{await self.subscription()}"
+        await self.api.post(f"/v1/{path}/test")
+        return f"{path}/deliveries"
+
+    async def delivery_path(self) -> str:
+        """The path of a delivery that is still on its way."""
+        path = await self.deliveries_path()
+        listed = (await self.api.get(f"/v1/{path}")).json()["items"]
+        return f"{path}/{listed[0]['id']}"
+
+    def new_subscription(self) -> dict[str, Any]:
+        return self.of_team() | {"url": "https://hooks.example/incidents"}
 
     def new_schedule(self) -> dict[str, Any]:
         return self.of_team() | {
@@ -401,6 +429,19 @@ REQUESTS: dict[str, Callable[[World], Awaitable[Request]]] = {
     "resolve_incident": of("incident", "POST", "incidents/{}/resolve"),
     "close_incident": of("resolved", "POST", "incidents/{}/close"),
     "reopen_incident": of("resolved", "POST", "incidents/{}/reopen"),
+    "list_webhook_subscriptions": of("subscription", "GET", "webhook-subscriptions"),
+    "create_webhook_subscription": of(
+        "team", "POST", "webhook-subscriptions", World.new_subscription
+    ),
+    "get_webhook_subscription": of("subscription", "GET", "webhook-subscriptions/{}"),
+    "update_webhook_subscription": of("subscription", "PATCH", "webhook-subscriptions/{}", named()),
+    "delete_webhook_subscription": of("subscription", "DELETE", "webhook-subscriptions/{}"),
+    "rotate_webhook_subscription_secret": of(
+        "subscription", "POST", "webhook-subscriptions/{}/rotate-secret"
+    ),
+    "test_webhook_subscription": of("subscription", "POST", "webhook-subscriptions/{}/test"),
+    "list_webhook_deliveries": of("deliveries_path", "GET", "{}"),
+    "redeliver_webhook": of("delivery_path", "POST", "{}/redeliver"),
 }
 
 

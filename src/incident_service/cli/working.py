@@ -23,6 +23,8 @@ from incident_service.notifications.answer_links import make_links
 from incident_service.notifications.channels import make_channels
 from incident_service.notifications.delivery import Courier
 from incident_service.settings import Settings
+from incident_service.subscriptions.dispatch import Dispatcher
+from incident_service.subscriptions.jobs import webhook_sweeps
 from incident_service.worker import Worker
 
 log = structlog.get_logger()
@@ -45,7 +47,10 @@ async def open_worker(
         links=make_links(settings),
         given_up=unreached.go_on,
     )
-    more = [Sweep("heartbeat", lambda: beat(heartbeat))] if heartbeat else []
+    dispatcher = Dispatcher(runtime.transactions, outbound)
+    more = webhook_sweeps(runtime.transactions, dispatcher)
+    if heartbeat:
+        more.append(Sweep("heartbeat", lambda: beat(heartbeat)))
     if settings.heartbeat_url:
         switch = Switch(runtime.transactions, outbound, settings.heartbeat_url.get_secret_value())
         more.append(Sweep("dead_mans_switch", switch.sweep, every_s=LOOK_EVERY_S))
@@ -53,6 +58,7 @@ async def open_worker(
         yield Worker(runtime, courier, more=more)
     finally:
         await courier.aclose()
+        await dispatcher.aclose()
         await outbound.aclose()
 
 

@@ -20,6 +20,7 @@ PATIENCE_S = 2.0
 OF_ROWS = (
     metrics.EXHAUSTED_INCIDENTS,
     metrics.UNPAGED_INCIDENTS,
+    metrics.PAUSED_SUBSCRIPTIONS,
     metrics.OVERDUE_TIMER,
     metrics.OVERDUE_PAGE,
     metrics.CANARY_AGE,
@@ -61,6 +62,7 @@ def show_rows(standing: Standing) -> None:
             metrics.ACTIVE_INCIDENTS.labels(status.value.lower(), priority.value).set(count)
     metrics.EXHAUSTED_INCIDENTS.set(standing.exhausted)
     metrics.UNPAGED_INCIDENTS.set(standing.with_nobody_to_page)
+    metrics.PAUSED_SUBSCRIPTIONS.set(standing.paused_subscriptions)
     metrics.OVERDUE_TIMER.set(standing.lateness.timer.total_seconds())
     metrics.OVERDUE_PAGE.set(standing.lateness.page.total_seconds())
     age = standing.canary_age

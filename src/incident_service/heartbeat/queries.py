@@ -15,6 +15,7 @@ from incident_service.heartbeat.models import Canary
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.queries import count_active, count_exhausted
 from incident_service.notifications.queries import oldest_unsent
+from incident_service.subscriptions.queries import count_paused
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Standing:
     active: Mapping[tuple[Status, Priority], int]
     exhausted: int
     with_nobody_to_page: int
+    paused_subscriptions: int
     lateness: Lateness
     canary_age: timedelta | None
 
@@ -34,6 +36,7 @@ async def load_standing(session: AsyncSession, now: datetime) -> Standing:
         await count_active(session),
         await count_exhausted(session, now),
         await count_with_nobody_to_page(session),
+        await count_paused(session),
         await load_lateness(session, now),
         await find_canary_age(session, now),
     )

@@ -103,7 +103,7 @@ class IncidentEvent(Base):
     """One change of an incident: what, by whom, why.
 
     `sequence` is gap-free in an incident. `position` and `xact` let a reader follow all commits:
-    a row is final once no older transaction is running.
+    a row is final once no older transaction is running (see `subscriptions.reading`).
     """
 
     __tablename__ = "incident_events"
@@ -120,4 +120,7 @@ class IncidentEvent(Base):
     data: Mapped[dict[str, Any]] = mapped_column(JSONB)
     at: Mapped[datetime]
 
-    __table_args__ = (Index("uq_incident_events_sequence", "incident_id", "sequence", unique=True),)
+    __table_args__ = (
+        Index("uq_incident_events_sequence", "incident_id", "sequence", unique=True),
+        Index("ix_incident_events_xact_position", "xact", "position"),
+    )

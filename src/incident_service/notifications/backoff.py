@@ -51,7 +51,7 @@ def after_failure(
     return TryAgain(delay)
 
 
-def growing(attempts: int, jitter: float) -> timedelta:
+def growing(attempts: int, jitter: float, longest: timedelta = LONGEST_DELAY) -> timedelta:
     """Return the delay after that many attempts."""
     doubled: timedelta = FIRST_DELAY * 2 ** min(attempts - 1, LAST_DOUBLING)
-    return min(doubled, LONGEST_DELAY) * (1 - jitter / 4)
+    return min(doubled, longest) * (1 - jitter / 4)

@@ -22,6 +22,9 @@ PAGES = Counter("incident_pages_total", "Attempts to hand over a page.", ["chann
 PAGES_FAILED = Counter(
     "incident_pages_failed_total", "Pages given up after the last attempt.", ["channel"]
 )
+WEBHOOKS = Counter(
+    "incident_webhooks_total", "Attempts to deliver an event to a subscription.", ["result"]
+)
 SWEEP_FAILURES = Counter("incident_sweep_failures_total", "Sweeps that failed.", ["sweep"])
 SWEEP_WORK = Counter(
     "incident_sweep_work_total", "Overdue work that a sweep found and did.", ["sweep"]
@@ -69,6 +72,10 @@ OVERDUE_TIMER = Gauge(
 OVERDUE_PAGE = Gauge(
     "incident_pages_overdue_seconds",
     "How late the longest overdue page is that is not being sent; 0: none is.",
+)
+PAUSED_SUBSCRIPTIONS = Gauge(
+    "incident_webhook_subscriptions_paused",
+    "Webhook subscriptions that the service stopped because their receiver failed for long.",
 )
 CANARY_AGE = Gauge(
     "incident_canary_age_seconds", "How long ago a canary last came through; +Inf: none ever did."

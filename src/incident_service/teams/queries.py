@@ -45,9 +45,11 @@ class ApiKeyNotFound(NotFound):
 
 
 def visible(
-    statement: Select[Row], team_id: InstrumentedAttribute[UUID], principal: Principal
+    statement: Select[Row],
+    team_id: InstrumentedAttribute[UUID] | InstrumentedAttribute[UUID | None],
+    principal: Principal,
 ) -> Select[Row]:
-    """Leave out the rows of teams that the caller cannot see."""
+    """Leave out, for a limited caller, the rows of other teams and of none."""
     if principal.team_ids is None:
         return statement
     return statement.where(team_id.in_(principal.team_ids))

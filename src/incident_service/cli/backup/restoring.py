@@ -42,6 +42,26 @@ BEGIN
 END $$;
 """
 
+# This server numbers its transactions anew: by the old numbers, readers of events would wait for
+# ever, or read again what they have read. What was read stays read; what was not is still to be.
+RENUMBER = b"""
+DO $$
+BEGIN
+    IF to_regclass('public.webhook_subscriptions') IS NOT NULL THEN
+        UPDATE public.webhook_subscriptions AS subscription SET read_xact = 0, read_position =
+            coalesce(
+                (SELECT min(position) - 1 FROM public.incident_events
+                 WHERE (xact, position) > (subscription.read_xact, subscription.read_position)),
+                (SELECT max(position) FROM public.incident_events),
+                0
+            );
+    END IF;
+    IF to_regclass('public.incident_events') IS NOT NULL THEN
+        UPDATE public.incident_events SET xact = 0;
+    END IF;
+END $$;
+"""
+
 
 def run_restore(path: Path, *, replace: bool, force: bool) -> None:
     """Restore a dump, and say what was done.
@@ -99,6 +119,7 @@ def restore(dump: Dump, clients: Clients, state: State) -> None:
         with clients.begun("pg_restore", *ONLY_OURS, "--file=-", dump.path) as reading:
             assert reading.stdout is not None
             copy(reading.stdout, script, state)
+        script.write(RENUMBER)
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Tell other programs what happens to incidents: signed webhooks, in order for each incident."""

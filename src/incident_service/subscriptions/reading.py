@@ -1,0 +1,85 @@
+"""Make incident events into deliveries, each once, and none too early.
+
+An event is final when no transaction older than its own is running: from then on nothing can
+appear before it in the order of (`xact`, `position`), and that is the order of the cursor. An
+event that commits late so lies behind the cursor, not before it. `position` alone would not do:
+it is given out before the commit, in any order.
+
+That is not yet the order of an incident: a transaction may have begun before another and got the
+incident's lock after it. So with a final event go all earlier ones of its incident; they are
+committed, or it would not be. The unique index drops them when the cursor comes by.
+"""
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+
+from incident_service.core.db import Tx
+from incident_service.core.ids import new_id
+from incident_service.incidents.models import Incident, IncidentEvent
+from incident_service.subscriptions import body, queries
+from incident_service.subscriptions.models import (
+    DeliveryStatus,
+    WebhookDelivery,
+    WebhookSubscription,
+)
+
+EVENTS_AT_ONCE = 200
+Found = tuple[Incident, IncidentEvent]
+
+
+async def read(tx: Tx, subscription_ids: Collection[UUID]) -> int:
+    """Read on for each subscription, a bounded step; return how many events were read."""
+    subscriptions = await queries.lock_enabled(tx.session, subscription_ids)
+    return sum([await read_for(tx, subscription) for subscription in subscriptions])
+
+
+async def read_for(tx: Tx, subscription: WebhookSubscription) -> int:
+    """Make the next events into deliveries, and move the cursor behind them."""
+    xact, position = subscription.read_xact, subscription.read_position
+    final = await queries.find_final_events(tx.session, xact, position, EVENTS_AT_ONCE)
+    if not final:
+        return 0
+    found = await queries.load_unread_of(
+        tx.session,
+        {event.incident_id for event in final},
+        xact=xact,
+        position=position,
+        team_id=subscription.team_id,
+    )
+    await add_deliveries(tx, subscription, up_to(final, found))
+    subscription.read_xact, subscription.read_position = final[-1].xact, final[-1].position
+    await tx.flush()
+    return len(final)
+
+
+def up_to(final: Sequence[IncidentEvent], found: Sequence[Found]) -> list[Found]:
+    """Keep of what was found each incident's events up to its last final one."""
+    last: dict[UUID, int] = {}
+    for event in final:
+        last[event.incident_id] = max(event.sequence, last.get(event.incident_id, 0))
+    return [(incident, event) for incident, event in found if event.sequence <= last[incident.id]]
+
+
+async def add_deliveries(tx: Tx, subscription: WebhookSubscription, found: Sequence[Found]) -> None:
+    """Add a delivery for each event that the subscription wants and does not have."""
+    rows = [
+        {
+            "id": new_id(),
+            "subscription_id": subscription.id,
+            "incident_id": incident.id,
+            "event_position": event.position,
+            "sequence": event.sequence,
+            "kind": event.kind,
+            "body": body.of_event(incident, event),
+            "status": DeliveryStatus.PENDING,
+            "attempts": 0,
+            "due_at": tx.now,
+            "created_at": tx.now,
+        }
+        for incident, event in found
+        if not subscription.kinds or event.kind in subscription.kinds
+    ]
+    if rows:
+        await tx.session.execute(insert(WebhookDelivery).on_conflict_do_nothing(), rows)

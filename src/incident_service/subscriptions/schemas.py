@@ -1,0 +1,112 @@
+"""What the API takes and shows of webhook subscriptions."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from incident_service.core.fields import Name, Patch, Request, Response, Text
+from incident_service.incidents.timeline import EventKind
+from incident_service.subscriptions.models import DeliveryStatus
+
+MONTH = 31 * 24 * 60
+
+Url = Annotated[
+    Text,
+    Field(
+        description="http or https. Private networks have to be named in "
+        "INCIDENT_SERVICE_OUTBOUND_ALLOW."
+    ),
+]
+Kinds = Annotated[
+    list[EventKind], Field(max_length=100, description="Only events of these kinds; empty: all.")
+]
+
+
+class SubscriptionCreate(Request):
+    """A new receiver of incident events."""
+
+    team_id: UUID | None = Field(
+        None, description="Whose incidents; null: every team's, by a key that is not limited."
+    )
+    name: Name
+    url: Url
+    kinds: Kinds = Field(default_factory=list)
+
+
+class SubscriptionUpdate(Patch):
+    """Changes of a subscription; its team stays."""
+
+    name: Name | None = None
+    url: Url | None = None
+    kinds: Kinds | None = None
+    is_enabled: bool | None = Field(
+        None, description="true goes on where it stopped, with every event since."
+    )
+
+
+class SecretRotation(Request):
+    """How to give a subscription a new secret."""
+
+    keep_previous_minutes: int = Field(
+        1440, ge=0, le=MONTH, description="How long the present secret signs beside the new one."
+    )
+
+
+class SubscriptionRead(Response):
+    """A receiver of incident events."""
+
+    id: UUID
+    team_id: UUID | None
+    name: str
+    url: str
+    kinds: list[str]
+    is_enabled: bool
+    paused_at: datetime | None = Field(description="When the service gave up on the receiver.")
+    pause_reason: str | None
+    failures: int = Field(description="Failed attempts since the last success.")
+    failing_since: datetime | None
+    previous_secret_expires_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class SubscriptionWithSecret(SubscriptionRead):
+    """A subscription together with its secret, which is shown this one time."""
+
+    secret: str = Field(description="Checks the signatures (Standard Webhooks).")
+
+
+class SubscriptionPage(BaseModel):
+    """A page of subscriptions, oldest first."""
+
+    items: list[SubscriptionRead]
+    next_cursor: str | None
+
+
+class DeliveryRead(Response):
+    """An event on its way to a receiver, or there."""
+
+    id: UUID = Field(description="The `webhook-id` of every attempt.")
+    subscription_id: UUID
+    incident_id: UUID | None = Field(description="null: a ping.")
+    sequence: int = Field(description="Of the event, in its incident's timeline.")
+    kind: str
+    status: DeliveryStatus
+    attempts: int
+    due_at: datetime = Field(
+        description="pending: the next attempt, when those before it are through; sending: when "
+        "another worker takes it up, if this one has died."
+    )
+    last_status: int | None = Field(description="The last answer's HTTP status.")
+    last_error: str | None
+    created_at: datetime
+    delivered_at: datetime | None
+
+
+class DeliveryPage(BaseModel):
+    """A page of deliveries, newest first."""
+
+    items: list[DeliveryRead]
+    next_cursor: str | None
