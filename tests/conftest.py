@@ -15,6 +15,7 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+import hypothesis
 import pytest
 import structlog
 from alembic import command
@@ -30,6 +31,11 @@ from incident_service.embedded import EmbeddedPostgres, EmbeddedValkey
 from incident_service.main import create_app
 from incident_service.models import metadata
 from incident_service.settings import Settings
+
+# Properties are tried on few examples while one develops, and on many in CI.
+hypothesis.settings.register_profile("quick", max_examples=25)
+hypothesis.settings.register_profile("thorough", max_examples=200)
+hypothesis.settings.load_profile("quick")
 
 ROOT = Path(__file__).parents[1]
 RUN_DIRECTORY = "INCIDENT_SERVICE_TEST_RUN"

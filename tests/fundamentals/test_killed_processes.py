@@ -18,6 +18,8 @@ from tests.running import drill_settings
 
 from incident_service.core.db import Transactions
 
+pytestmark = pytest.mark.faults  # P7 in real seconds
+
 MINUTE_S = 0.4  # level 1 lasts 2 s
 ALERTS = 20
 
