@@ -18,18 +18,14 @@ def test_a_page_is_for_open_incidents_only(status):
 
 
 @pytest.mark.parametrize("status", Status)
-def test_an_update_is_for_active_incidents_only(status):
-    relevant = is_relevant(NotificationKind.UPDATE, 1, Standing(status, 1, None), NOON)
-
-    assert relevant == status.is_active
+def test_an_update_says_how_an_incident_stands_whatever_that_is(status):
+    assert is_relevant(NotificationKind.UPDATE, 1, Standing(status, 1, None), NOON)
 
 
-def test_a_page_of_an_earlier_climb_is_overtaken():
-    assert not is_relevant(NotificationKind.PAGE, 1, Standing(Status.OPEN, 2, None), NOON)
+def test_an_update_ends_with_its_climb():
+    standing = Standing(Status.ACKNOWLEDGED, 2, None)
 
-
-def test_an_update_outlives_its_climb():
-    assert is_relevant(NotificationKind.UPDATE, 1, Standing(Status.ACKNOWLEDGED, 2, None), NOON)
+    assert not is_relevant(NotificationKind.UPDATE, 1, standing, NOON)
 
 
 def test_nobody_is_paged_about_a_snoozed_incident():

@@ -19,7 +19,7 @@ from incident_service.core.ids import new_id
 from incident_service.notifications import queries
 from incident_service.notifications.channels.contract import Address
 from incident_service.notifications.membership import Members, keep_relevant, lock_notifications
-from incident_service.notifications.message import OutgoingPage
+from incident_service.notifications.message import OutgoingPage, urgency
 from incident_service.notifications.models import (
     Notification,
     NotificationStatus,
@@ -160,7 +160,7 @@ async def claim_new(
         user_id=method.user_id,
         contact_method_id=method.id,
         channel=method.kind,
-        priority=members.incidents[0].priority,
+        priority=urgency(members.incidents),
         status=PageStatus.SENDING,
         attempts=0,
         created_at=tx.now,
@@ -184,9 +184,7 @@ async def begin_attempt(tx: Tx, method: ContactMethod, page: Page, members: Memb
     page.lease_until = tx.now + LEASE
     tx.session.add(PageAttempt(page_id=page.id, number=page.attempts, started_at=tx.now))
     return Claimed(
-        page=OutgoingPage(
-            page.id, members.incidents[0].priority, members.incidents, sent_at=tx.now
-        ),
+        page=OutgoingPage(page.id, urgency(members.incidents), members.incidents, sent_at=tx.now),
         address=Address(
             method.kind, method.address, method.signing_secret, await is_in_use(tx, method)
         ),

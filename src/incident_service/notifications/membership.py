@@ -120,7 +120,13 @@ def describe(
         paged(row, named[incident_id], others(told.get(incident_id, {}), row.user_id), base_url)
         for incident_id, row in last.items()
     ]
-    return sorted(described, key=lambda incident: (incident.priority.rank, incident.number))
+    return sorted(described, key=reading_order)
+
+
+def reading_order(incident: PagedIncident) -> tuple[bool, int, int]:
+    """Put what asks for an answer first, the most urgent of it before the rest."""
+    is_update = incident.kind is NotificationKind.UPDATE
+    return is_update, incident.priority.rank, incident.number
 
 
 def others(told: Mapping[UUID, str], reader: UUID | None) -> tuple[str, ...]:

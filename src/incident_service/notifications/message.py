@@ -4,12 +4,13 @@ What a channel reads as more than text is written in `wording`.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from incident_service.catalog.priority import Priority
+from incident_service.catalog.priority import Priority, highest
 from incident_service.incidents.lifecycle import Status
 from incident_service.notifications.models import NotificationKind
 
@@ -57,6 +58,12 @@ class OutgoingPage:
     answer_url: str | None = None
 
 
+def urgency(incidents: Sequence[PagedIncident]) -> Priority:
+    """Return how urgent a page is: as what it asks an answer for; updates disturb nobody."""
+    asked = [each.priority for each in incidents if each.kind is NotificationKind.PAGE]
+    return highest(*asked) if asked else Priority.INFO
+
+
 def as_json(page: OutgoingPage) -> bytes:
     """Return the body of a webhook.
 
@@ -93,9 +100,10 @@ def incident_as_json(incident: PagedIncident) -> dict[str, Any]:
 
 
 def subject(page: OutgoingPage) -> str:
-    """Return one line that says how urgent it is and what it is about."""
+    """Return one line: how urgent it is, or what has become of it, and what it is about."""
     first, *others = page.incidents
-    text = f"[{page.priority.upper()}] {headline(first)}"
+    is_update = first.kind is NotificationKind.UPDATE
+    text = f"[{first.status if is_update else page.priority.upper()}] {headline(first)}"
     more = f" (and {len(others)} more)" if others else ""
     return shortened(text, SUBJECT_LENGTH - len(more)) + more
 

@@ -15,6 +15,7 @@ from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.incidents.models import Incident
 from incident_service.notifications.models import (
     Notification,
+    NotificationKind,
     NotificationStatus,
     Page,
     PageStatus,
@@ -23,7 +24,7 @@ from incident_service.notifications.spacing import MEMORY, SPACING, EarlierPage
 from incident_service.teams.models import Channel, ContactMethod
 
 
-def rank(priority: InstrumentedAttribute[Priority]) -> ColumnElement[int]:
+def rank(priority: ColumnElement[Priority] | InstrumentedAttribute[Priority]) -> ColumnElement[int]:
     """Order by urgency in SQL; 0 is the most urgent."""
     return case(*((priority == member, member.rank) for member in Priority))
 
@@ -39,9 +40,16 @@ def is_due_again(now: datetime) -> ColumnElement[bool]:
 async def find_due_incidents(
     session: AsyncSession, contact_method_id: UUID, now: datetime, *, limit: int
 ) -> dict[UUID, Priority]:
-    """Return the incidents that the address is to be told of, most urgent first, then oldest."""
+    """Return the incidents that the address is to be told of, most urgent first, then oldest.
+
+    What it is merely to be brought up to date about is not urgent.
+    """
+    priority = case(
+        (func.bool_or(Notification.kind == NotificationKind.PAGE), Incident.priority),
+        else_=Priority.INFO.value,
+    )
     rows = await session.execute(
-        select(Incident.id, Incident.priority)
+        select(Incident.id, priority.label("priority"))
         .join(Notification, Notification.incident_id == Incident.id)
         .where(
             Notification.contact_method_id == contact_method_id,
@@ -49,10 +57,10 @@ async def find_due_incidents(
             Notification.due_at <= now,
         )
         .group_by(Incident.id)
-        .order_by(rank(Incident.priority), func.min(Notification.due_at), Incident.id)
+        .order_by(rank(priority), func.min(Notification.due_at), Incident.id)
         .limit(limit)
     )
-    return {row.id: row.priority for row in rows}
+    return {row.id: Priority(row.priority) for row in rows}
 
 
 async def load_earlier_pages(
@@ -152,6 +160,12 @@ async def next_delivery(session: AsyncSession, after: datetime) -> datetime | No
     return min((at for at in rows.one() if at is not None), default=None)
 
 
+def pending_rank() -> ColumnElement[int]:
+    """Rank what is pending: an update is the least urgent thing there is."""
+    is_page = Notification.kind == NotificationKind.PAGE
+    return case((is_page, rank(Incident.priority)), else_=Priority.INFO.rank)
+
+
 def is_held_back(now: datetime) -> ColumnElement[bool]:
     """Say, in a query grouped by contact method, what `spacing` says of the pending priorities."""
     sent = (Page.contact_method_id == ContactMethod.id, Page.status != PageStatus.CANCELLED)
@@ -159,11 +173,11 @@ def is_held_back(now: datetime) -> ColumnElement[bool]:
     as_urgent = select(Page.id).where(
         *sent,
         Page.created_at > now - MEMORY,
-        rank(Page.priority) <= func.min(rank(Incident.priority)),
+        rank(Page.priority) <= func.min(pending_rank()),
     )
     return and_(
         just_sent.correlate(ContactMethod).exists(),
-        as_urgent.correlate(ContactMethod, Incident).exists(),
+        as_urgent.correlate(ContactMethod, Incident, Notification).exists(),
     )
 
 

@@ -19,12 +19,14 @@ class Standing:
 def is_relevant(kind: NotificationKind, epoch: int, incident: Standing, now: datetime) -> bool:
     """Say whether to send it.
 
-    A page belongs to the climb, by its epoch, that asked for it, and asks for an answer that is
-    still missing. An update is for those who have the incident already.
+    Both belong to the climb, by its epoch, that asked for it. A page asks for an answer that is
+    still missing; an update says how the incident stands, whatever that is by now.
     """
+    if epoch != incident.epoch:
+        return False
     match kind:
         case NotificationKind.UPDATE:
-            return incident.status.is_active
+            return True
         case NotificationKind.PAGE:
             snoozed = incident.snoozed_until is not None and incident.snoozed_until > now
-            return incident.status is Status.OPEN and epoch == incident.epoch and not snoozed
+            return incident.status is Status.OPEN and not snoozed

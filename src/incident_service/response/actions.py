@@ -19,6 +19,7 @@ from incident_service.incidents.queries import IncidentNotFound
 from incident_service.incidents.timeline import EventKind
 from incident_service.policies.queries import get_policy
 from incident_service.response.reopening import forget_acknowledge, reopen_incidents
+from incident_service.response.updates import tell_those_paged
 from incident_service.teams.auth import Principal
 from incident_service.teams.models import User
 
@@ -120,6 +121,7 @@ async def take(
         timeline.record(tx, incident, EventKind.ACKNOWLEDGED, actor=actor, reason=reason)
     await climbs.stop(tx, incidents)
     await climbs.wait_for_acknowledged(tx, incidents)
+    await tell_those_paged(tx, incidents, what="acknowledged", actor=actor)
 
 
 async def unacknowledge(tx: Tx, order: Order) -> Done:
@@ -159,6 +161,7 @@ async def resolve(tx: Tx, order: Order, *, until_clear: bool = False) -> Done:
         data={"until_clear": until_clear},
     )
     await climbs.stop(tx, [incident])
+    await tell_those_paged(tx, [incident], what="resolved", actor=actor)
     return Done(incident, changed=True)
 
 

@@ -28,6 +28,7 @@ from incident_service.notifications.models import NotificationKind
 from incident_service.policies.plan import NO_PLAN
 from incident_service.policies.targets import load_people
 from incident_service.response import reopening
+from incident_service.response.updates import tell_those_paged
 
 LISTED_FINGERPRINTS = 20
 
@@ -213,6 +214,8 @@ async def resolve_incidents(
         incident.snoozed_until = None
         timeline.record(tx, incident, EventKind.RESOLVED, actor=ALERTS, reason=reason)
     await climbs.stop(tx, incidents)
+    if incidents:
+        await tell_those_paged(tx, incidents, what="resolved", actor=ALERTS)
 
 
 def note_ended(
