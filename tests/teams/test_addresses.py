@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incident_service.teams.addresses import problem_with, read_contact
+from incident_service.teams.addresses import masked, problem_with, read_contact
 from incident_service.teams.models import Channel
 
 
@@ -164,3 +164,28 @@ def test_any_text_is_judged_without_an_error(kind, address):
 )
 def test_a_contact_says_its_channel_by_how_it_begins(text, expected):
     assert read_contact(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "address", "shown"),
+    [
+        (Channel.EMAIL, "first@example.org", "f…@example.org"),
+        (Channel.SMS, "+15558675310", "+1…5310"),
+        (
+            Channel.WEBHOOK,
+            "https://hooks.example.org/T/B/secret-path",
+            "https://hooks.example.org/…path",
+        ),
+        (
+            Channel.SLACK,
+            "https://hooks.slack.com/services/T0/B0/XYZabc",
+            "https://hooks.slack.com/…Zabc",
+        ),
+        (Channel.NTFY, "a-topic-that-nobody-guesses", "a-to…sses"),
+        (Channel.NTFY, "short", "shor…"),
+        (Channel.NTFY, "https://ntfy.example.org/secret-topic", "https://ntfy.example.org/…opic"),
+        (Channel.APPRISE, "chat", "chat"),
+    ],
+)
+def test_an_address_is_shown_so_that_only_its_owner_knows_it(kind, address, shown):
+    assert masked(kind, address) == shown

@@ -24,7 +24,8 @@ from tests.stage import Stage
 
 from incident_service.core.db import Transactions
 from incident_service.incidents.lifecycle import Status
-from incident_service.teams.models import Role, Team
+from incident_service.notifications.notes import send_note
+from incident_service.teams.models import Channel, Role, Team
 
 # "admin" is limited to nothing, "tool" neither but lacks the scope `admin`, "reader" has `read`
 # alone. "ours" and "theirs" are keys that are limited to a team. The rest are people's own keys
@@ -52,6 +53,10 @@ delete_contact_method             401   ok   ok   403    ok   403     ok      40
 rotate_contact_method_secret      401   ok   ok   403    ok   403     ok      403       403      403
 get_notification_rules            401   ok   ok   ok     ok   403     ok      ok        ok       403
 replace_notification_rules        401   ok   ok   403    ok   403     ok      403       403      403
+test_contact_method               401   ok   ok   403    ok   403     ok      403       403      403
+send_contact_method_code          401   ok   ok   403    ok   403     ok      403       403      403
+verify_contact_method             401   ok   ok   403    ok   403     ok      403       403      403
+get_page                          401   ok   ok   ok     ok   403     ok      ok        ok       403
 list_api_keys                     401   ok   403  403    403  403     403     403       403      403
 create_api_key                    401   ok   403  403    403  403     403     403       403      403
 get_api_key                       401   ok   403  403    403  403     403     403       403      403
@@ -183,6 +188,18 @@ class World:
     async def contact_method(self) -> Any:
         async with self.transactions.open() as tx:
             return await factories.make_contact_method(tx, self.colleague)
+
+    async def unverified(self) -> Any:
+        async with self.transactions.open() as tx:
+            since = {"unverified_since": tx.now, "kind": Channel.NTFY}
+            return await factories.make_contact_method(
+                tx, self.colleague, address=f"topic-{next(serial)}", **since
+            )
+
+    async def note(self) -> Any:
+        method = await self.contact_method()
+        async with self.transactions.open() as tx:
+            return await send_note(tx, method, "A test.")
 
     async def api_key(self) -> str:
         body = {"name": f"Key {next(serial)}", "scopes": ["read"]}
@@ -344,6 +361,12 @@ REQUESTS: dict[str, Callable[[World], Awaitable[Request]]] = {
     "rotate_contact_method_secret": of("contact_method", "POST", METHODS + "/{}/rotate-secret"),
     "get_notification_rules": of("contact_method", "GET", RULES),
     "replace_notification_rules": of("contact_method", "PUT", RULES, saying({"rules": []})),
+    "test_contact_method": of("contact_method", "POST", METHODS + "/{}/test"),
+    "send_contact_method_code": of("unverified", "POST", METHODS + "/{}/send-code"),
+    "verify_contact_method": of(
+        "unverified", "POST", METHODS + "/{}/verify", saying({"code": "000000"})
+    ),
+    "get_page": of("note", "GET", "pages/{}"),
     "list_api_keys": of("api_key", "GET", "api-keys?limit=200"),
     "create_api_key": of("team", "POST", "api-keys", named(scopes=["read"])),
     "get_api_key": of("api_key", "GET", "api-keys/{}"),

@@ -128,6 +128,8 @@ async def lock_unfinished_page(tx: Tx, contact_method_id: UUID) -> Page | None:
 
 async def claim_again(tx: Tx, method: ContactMethod, page: Page, base_url: str) -> Claim:
     """Claim the same page, under the same id, without the members that were overtaken."""
+    if page.note:
+        return await begin_attempt(tx, method, page, Members((), ()))
     locked = await lock_notifications(
         tx,
         Notification.page_id == page.id,
@@ -184,7 +186,9 @@ async def begin_attempt(tx: Tx, method: ContactMethod, page: Page, members: Memb
     page.lease_until = tx.now + LEASE
     tx.session.add(PageAttempt(page_id=page.id, number=page.attempts, started_at=tx.now))
     return Claimed(
-        page=OutgoingPage(page.id, urgency(members.incidents), members.incidents, sent_at=tx.now),
+        page=OutgoingPage(
+            page.id, urgency(members.incidents), members.incidents, sent_at=tx.now, note=page.note
+        ),
         address=Address(
             method.kind, method.address, method.signing_secret, await is_in_use(tx, method)
         ),

@@ -194,8 +194,8 @@ class Courier:
         return shortened(one_line(detail), 100)
 
     def _with_link(self, claimed: Claimed) -> OutgoingPage:
-        """Add the link; whoever is nobody in particular cannot answer by one."""
-        if self._links is None or claimed.user_id is None:
+        """Add the link; whoever is nobody in particular cannot answer by one, nor can a note be."""
+        if self._links is None or claimed.user_id is None or claimed.page.note:
             return claimed.page
         return replace(claimed.page, answer_url=self._links.url(claimed.page.id))
 

@@ -48,7 +48,8 @@ class PagedIncident:
 class OutgoingPage:
     """A page on its way: the most urgent incident first. `sent_at` is this attempt's instant.
 
-    `answer_url` lets the person who is paged answer it without a key; it is a secret of theirs.
+    `answer_url` lets the person who is paged answer it without a key; it is a secret of theirs. One
+    with a `note` is about no incident and says that instead.
     """
 
     id: UUID
@@ -56,6 +57,7 @@ class OutgoingPage:
     incidents: tuple[PagedIncident, ...]
     sent_at: datetime
     answer_url: str | None = None
+    note: str | None = None
 
 
 def urgency(incidents: Sequence[PagedIncident]) -> Priority:
@@ -71,7 +73,8 @@ def as_json(page: OutgoingPage) -> bytes:
     """
     body = {
         "page_id": str(page.id),
-        "type": "page",
+        "type": "note" if page.note else "page",
+        **({"note": page.note} if page.note else {}),
         "answer_url": page.answer_url,
         "incidents": [incident_as_json(incident) for incident in page.incidents],
     }
@@ -101,6 +104,8 @@ def incident_as_json(incident: PagedIncident) -> dict[str, Any]:
 
 def subject(page: OutgoingPage) -> str:
     """Return one line: how urgent it is, or what has become of it, and what it is about."""
+    if page.note:
+        return shortened(one_line(page.note), SUBJECT_LENGTH)
     first, *others = page.incidents
     is_update = first.kind is NotificationKind.UPDATE
     text = f"[{first.status if is_update else page.priority.upper()}] {headline(first)}"
@@ -110,6 +115,8 @@ def subject(page: OutgoingPage) -> str:
 
 def text(page: OutgoingPage) -> str:
     """Return the page in plain words: how many, a paragraph an incident, where to answer."""
+    if page.note:
+        return f"{page.note}\n"
     parts = [
         counted(page) if len(page.incidents) > 1 else "",
         *map(paragraph, page.incidents),

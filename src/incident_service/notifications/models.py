@@ -149,6 +149,7 @@ class Page(Base):
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
     last_error: Mapped[str | None]
+    note: Mapped[str | None] = mapped_column(comment="what it says instead of its members")
 
     __table_args__ = (
         Index("ix_pages_contact_method_id_created_at", "contact_method_id", "created_at"),

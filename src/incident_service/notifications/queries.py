@@ -1,6 +1,6 @@
 """Reads of notifications and pages."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from incident_service.catalog.priority import Priority
 from incident_service.core.db import Tx
+from incident_service.core.errors import NotFound
 from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.incidents.models import Incident
 from incident_service.notifications.models import (
@@ -18,6 +19,7 @@ from incident_service.notifications.models import (
     NotificationKind,
     NotificationStatus,
     Page,
+    PageAttempt,
     PageStatus,
 )
 from incident_service.notifications.spacing import MEMORY, SPACING, EarlierPage
@@ -202,11 +204,12 @@ async def say_what_waits(session: AsyncSession, to_whom: ColumnElement[bool]) ->
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A notification, how its page fares, and the kind of its address."""
+    """A notification, how its page fares, the kind of its address, and its page's last attempt."""
 
     notification: Notification
     page: Page | None
     channel: Channel
+    attempt: PageAttempt | None = None
 
 
 async def list_notifications(
@@ -219,12 +222,49 @@ async def list_notifications(
     pages = {
         page.id: page for page in await session.scalars(select(Page).where(Page.id.in_(page_ids)))
     }
+    attempts = await load_last_attempts(session, page_ids)
     channels = await load_channels(session, {row.contact_method_id for row in rows})
     told = [
-        Told(row, pages[row.page_id] if row.page_id else None, channels[row.contact_method_id])
+        Told(
+            row,
+            pages[row.page_id] if row.page_id else None,
+            channels[row.contact_method_id],
+            attempts.get(row.page_id) if row.page_id else None,
+        )
         for row in rows
     ]
     return told, next_cursor
+
+
+async def load_last_attempts(
+    session: AsyncSession, page_ids: Collection[UUID]
+) -> dict[UUID, PageAttempt]:
+    """Return the last attempt of each page that has come to an end."""
+    rows = await session.scalars(
+        select(PageAttempt)
+        .where(PageAttempt.page_id.in_(page_ids), PageAttempt.finished_at.is_not(None))
+        .order_by(PageAttempt.page_id, PageAttempt.number)
+    )
+    return {row.page_id: row for row in rows}
+
+
+class PageNotFound(NotFound):
+    """There is no such page."""
+
+
+async def get_page(session: AsyncSession, page_id: UUID) -> tuple[Page, Sequence[PageAttempt]]:
+    """Return a page with its attempts, first to last.
+
+    Raises:
+        PageNotFound: there is none.
+    """
+    page = await session.get(Page, page_id)
+    if page is None:
+        raise PageNotFound
+    rows = await session.scalars(
+        select(PageAttempt).where(PageAttempt.page_id == page_id).order_by(PageAttempt.number)
+    )
+    return page, rows.all()
 
 
 async def load_channels(

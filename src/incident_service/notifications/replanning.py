@@ -75,7 +75,11 @@ async def enabled_addresses(tx: Tx, user_id: UUID) -> Sequence[UUID]:
     """Return the person's addresses that can be used, oldest first."""
     rows = await tx.session.scalars(
         select(ContactMethod.id)
-        .where(ContactMethod.user_id == user_id, ContactMethod.is_enabled)
+        .where(
+            ContactMethod.user_id == user_id,
+            ContactMethod.is_enabled,
+            ContactMethod.unverified_since.is_(None),
+        )
         .order_by(ContactMethod.id)
     )
     return rows.all()

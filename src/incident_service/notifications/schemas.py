@@ -1,14 +1,14 @@
 """What the API shows of notifications."""
 
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from incident_service.catalog.priority import Priority
 from incident_service.core.fields import Request, Response
-from incident_service.notifications.models import NotificationKind, NotificationStatus
+from incident_service.notifications.models import NotificationKind, NotificationStatus, PageStatus
 from incident_service.notifications.queries import Told
 from incident_service.schedules.schemas import TimeOfDay
 from incident_service.teams.models import Channel
@@ -35,6 +35,9 @@ class NotificationRead(Response):
     )
     attempts: int = Field(description="How often its page was sent, or tried.")
     last_error: str | None
+    provider_said: str | None = Field(
+        description="What the channel answered to the last attempt, or why there was no answer."
+    )
     sent_at: datetime | None
     created_at: datetime
 
@@ -57,6 +60,7 @@ class NotificationRead(Response):
             page_id=row.page_id,
             attempts=page.attempts if page else 0,
             last_error=page.last_error if page else None,
+            provider_said=told.attempt.detail if told.attempt else None,
             sent_at=page.sent_at if page else None,
             created_at=row.created_at,
         )
@@ -114,3 +118,48 @@ class NotificationRulesRead(BaseModel):
 
     rules: list[NotificationRule]
     quiet_hours: QuietTime | None
+
+
+class NoteSent(BaseModel):
+    """A message that is on its way; `GET /v1/pages/{page_id}` says how it fares."""
+
+    page_id: UUID
+
+
+class Verification(Request):
+    """The code that was sent to the address."""
+
+    code: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9]{6}$")]
+
+
+class VerificationResult(BaseModel):
+    """Whether the code was right. Without tries left, have another one sent."""
+
+    is_verified: bool
+    tries_left: int
+
+
+class AttemptRead(Response):
+    """One try to hand a page to its channel."""
+
+    number: int
+    started_at: datetime
+    finished_at: datetime | None
+    delivered: bool | None = Field(description="null: its outcome is not known.")
+    detail: str | None = Field(description="What the channel answered, or the error.")
+
+
+class PageRead(Response):
+    """One message to one address, and how it fares."""
+
+    id: UUID
+    user_id: UUID | None
+    contact_method_id: UUID
+    channel: Channel
+    priority: Priority
+    status: PageStatus
+    attempts: list[AttemptRead]
+    next_attempt_at: datetime | None
+    sent_at: datetime | None
+    last_error: str | None
+    created_at: datetime

@@ -21,7 +21,7 @@ PAGED_ROLES = (Role.MANAGER, Role.RESPONDER)
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who can be told, with the ids of the enabled contact methods."""
+    """Somebody who can be told, with the ids of the enabled and verified contact methods."""
 
     id: UUID
     name: str
@@ -124,7 +124,12 @@ async def load_people(session: AsyncSession, user_ids: Collection[UUID]) -> dict
     for user_id, name, method_id in await session.execute(
         select(User.id, User.name, ContactMethod.id)
         .join(ContactMethod, ContactMethod.user_id == User.id)
-        .where(User.id.in_(user_ids), User.is_active, ContactMethod.is_enabled)
+        .where(
+            User.id.in_(user_ids),
+            User.is_active,
+            ContactMethod.is_enabled,
+            ContactMethod.unverified_since.is_(None),
+        )
         .order_by(ContactMethod.id)
     ):
         names[user_id] = name

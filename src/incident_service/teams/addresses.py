@@ -9,6 +9,7 @@ from incident_service.teams.models import Channel
 LONGEST_EMAIL = 254  # RFC 5321, with its erratum 1690
 LONGEST_URL = 2048
 LONGEST_TOPIC = 64
+SHOWN = 4
 # They would turn one recipient of a mail header into several, or into a display name.
 MEANINGFUL_IN_MAIL_HEADERS = set('<>,;"')
 TOPIC_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
@@ -129,3 +130,33 @@ CHECKS: dict[Channel, Callable[[str], str | None]] = {
     Channel.APPRISE: problem_with_apprise,
     Channel.CONSOLE: problem_with_console,
 }
+
+
+def masked(kind: Channel, address: str) -> str:
+    """Show an address so that its owner knows it and nobody else can use it."""
+    match kind:
+        case Channel.EMAIL:
+            local, _, domain = address.partition("@")
+            return f"{local[:1]}…@{domain}"
+        case Channel.SMS | Channel.VOICE:
+            return f"{address[:2]}…{address[-SHOWN:]}"
+        case Channel.CONSOLE | Channel.APPRISE:
+            return address
+        case Channel.WEBHOOK | Channel.SLACK | Channel.NTFY | Channel.TELEGRAM:
+            return masked_url(address) if "://" in address else masked_text(address)
+
+
+def masked_url(url: str) -> str:
+    """Show where a URL leads, and how it ends."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/…{ending(parts.path + parts.query)}"
+
+
+def masked_text(text: str) -> str:
+    """Show how a topic or a chat's id begins and ends."""
+    return f"{text[:SHOWN]}…{ending(text[SHOWN:])}"
+
+
+def ending(text: str) -> str:
+    """Return the last few characters of what is long enough to stay secret without them."""
+    return text[-SHOWN:] if len(text) >= 3 * SHOWN else ""

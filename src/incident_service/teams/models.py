@@ -119,6 +119,12 @@ class ContactMethod(Base):
     bundle: Mapped[bool] = mapped_column(comment="false: one page an incident, no spacing")
     is_enabled: Mapped[bool]
     signing_secret: Mapped[str | None] = mapped_column(comment="Standard Webhooks, whsec_…")
+    unverified_since: Mapped[datetime | None] = mapped_column(
+        comment="NULL: it may be paged; else it waits for the code that was sent there"
+    )
+    code_digest: Mapped[str | None] = mapped_column(comment="SHA-256 of the code, hexadecimal")
+    code_expires_at: Mapped[datetime | None]
+    code_attempts: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, exists, select
+from sqlalchemy import Select, and_, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -86,9 +86,20 @@ async def get_user(session: AsyncSession, user_id: UUID, *, lock: bool = False) 
     return await get_row(session, select(User).where(User.id == user_id), UserNotFound, lock=lock)
 
 
-async def list_users(session: AsyncSession, page: PageQuery) -> tuple[Sequence[User], str | None]:
-    """Return a page of all users."""
-    return await fetch_page(session, select(User), User.id, page)
+async def list_users(
+    session: AsyncSession, page: PageQuery, *, reachable: bool | None = None
+) -> tuple[Sequence[User], str | None]:
+    """Return a page of all users, or of those who can, or cannot, be paged."""
+    statement = select(User)
+    if reachable is not None:
+        has_address = exists().where(
+            ContactMethod.user_id == User.id,
+            ContactMethod.is_enabled,
+            ContactMethod.unverified_since.is_(None),
+        )
+        can_be_paged = and_(User.is_active, has_address)
+        statement = statement.where(can_be_paged if reachable else ~can_be_paged)
+    return await fetch_page(session, statement, User.id, page)
 
 
 async def find_person(session: AsyncSession, user_id: UUID) -> Person:

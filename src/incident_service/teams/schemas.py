@@ -7,10 +7,10 @@ from typing import Annotated
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, field_serializer
 
 from incident_service.core.fields import ExternalId, Instant, Name, Patch, Request, Response
-from incident_service.teams.addresses import problem_with_email
+from incident_service.teams.addresses import masked, problem_with_email
 from incident_service.teams.models import Channel, Role, Scope
 
 # Both depend on the machine: what they mean here is not what they mean elsewhere.
@@ -182,11 +182,18 @@ class ContactMethodRead(Response):
     id: UUID
     user_id: UUID
     kind: Channel
-    address: str
+    address: str = Field(description="Masked: enough to tell addresses apart.")
     bundle: bool
     is_enabled: bool
+    unverified_since: datetime | None = Field(
+        description="Not paged before the code that was sent there has come back; null: it is."
+    )
     created_at: datetime
     updated_at: datetime
+
+    @field_serializer("address")
+    def _mask(self, address: str) -> str:
+        return masked(self.kind, address)
 
 
 class ContactMethodCreated(ContactMethodRead):

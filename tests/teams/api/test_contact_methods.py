@@ -5,6 +5,9 @@ import pytest
 from tests import factories
 from tests.credentials import key_with, limited_to
 
+from incident_service.teams.addresses import masked
+from incident_service.teams.models import Channel
+
 WEBHOOK = {"kind": "webhook", "address": "https://pager.example/hook"}
 
 
@@ -39,9 +42,10 @@ async def test_a_contact_method_is_made(api, user, path, kind, address):
         "id": answer.json()["id"],
         "user_id": str(user.id),
         "kind": kind,
-        "address": address,
+        "address": masked(Channel(kind), address),
         "bundle": True,
         "is_enabled": True,
+        "unverified_since": None,
         "signing_secret": None,
         "created_at": "2026-11-02T12:00:00Z",
         "updated_at": "2026-11-02T12:00:00Z",
@@ -130,7 +134,7 @@ async def test_a_contact_method_changes(api, path):
     answer = await api.patch(f"{path}/{made['id']}", json=changes)
 
     assert answer.status_code == 200
-    assert answer.json() == made | changes
+    assert answer.json() == made | changes | {"address": "https://other.example/…"}
 
 
 async def test_a_changed_address_must_suit_the_kind(api, path):

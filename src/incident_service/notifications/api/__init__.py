@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from incident_service.notifications.api import notification_rules, notifications
+from incident_service.notifications.api import contact_methods, notification_rules, notifications
 
 router = APIRouter()
-for resource in (notifications, notification_rules):
+for resource in (notifications, notification_rules, contact_methods):
     router.include_router(resource.router)
 
 CONFLICTS: dict[str, str] = {}

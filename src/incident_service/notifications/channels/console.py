@@ -23,6 +23,8 @@ class ConsoleChannel:
 
 def printed(page: OutgoingPage) -> str:
     """Return the first incidents of a page, and how to take the first; `dev` names `$KEY`."""
+    if page.note:
+        return f"{page.note}\n"
     first = "\n\n".join(map(paragraph, page.incidents[:SHOWN]))
     more = len(page.incidents) - SHOWN
     take = f'curl -sS -X POST {page.incidents[0].url}/acknowledge -H "Authorization: Bearer $KEY"'

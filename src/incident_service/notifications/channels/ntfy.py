@@ -40,7 +40,7 @@ class NtfyChannel:
             "title": subject(page),
             "message": cut_to_bytes(text(page), MESSAGE_BYTES),
             "priority": URGENCY[page.priority],
-            "click": page.answer_url or page.incidents[0].url,
+            **clicked(page),
             "actions": actions(page),
             "tags": ["rotating_light" if page.priority is Priority.CRITICAL else "warning"],
         }
@@ -51,6 +51,12 @@ class NtfyChannel:
             headers={"content-type": "application/json"},
             at=page.sent_at,
         )
+
+
+def clicked(page: OutgoingPage) -> dict[str, str]:
+    """Return where a tap on the message leads; a note leads nowhere."""
+    url = page.answer_url or next((incident.url for incident in page.incidents), None)
+    return {"click": url} if url else {}
 
 
 def actions(page: OutgoingPage) -> list[dict[str, str]]:

@@ -34,6 +34,8 @@ def as_html(page: OutgoingPage) -> str:
 
     Every value is escaped before it is put into a constant template, and never read as one.
     """
+    if page.note:
+        return PAGE.format(title=escape(subject(page)), parts=COUNT.format(count=escape(page.note)))
     parts = [
         COUNT.format(count=counted(page)) if len(page.incidents) > 1 else "",
         ANSWER.format(url=escape(page.answer_url)) if page.answer_url else "",

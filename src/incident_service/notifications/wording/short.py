@@ -20,6 +20,8 @@ def short_text(page: OutgoingPage) -> str:
 
     What is wrong is shortened first. A link that does not fit is left out: half of one is none.
     """
+    if page.note:
+        return shortened(one_line(page.note), TEXT_LENGTH)
     first = page.incidents[0]
     service = shortened(one_line(first.service), SERVICE_LENGTH)
     how_many = f" {counted(page)}, first" if len(page.incidents) > 1 else ""

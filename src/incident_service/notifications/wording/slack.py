@@ -18,7 +18,7 @@ def as_message(page: OutgoingPage) -> bytes:
 
     Source: https://docs.slack.dev/messaging/formatting-message-text
     """
-    said = shortened(f"{subject(page)}\n{text(page)}", TEXT_LENGTH)
+    said = shortened(page.note or f"{subject(page)}\n{text(page)}", TEXT_LENGTH)
     message = {
         "text": escaped(said),
         "mrkdwn": False,

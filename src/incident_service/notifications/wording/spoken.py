@@ -24,6 +24,8 @@ def as_twiml(page: OutgoingPage) -> str:
 
 def spoken(page: OutgoingPage) -> str:
     """Return what is said: how urgent, how many, what, where, since when. Links are for eyes."""
+    if page.note:
+        return shortened(one_line(page.note), WHAT_LENGTH)
     first = page.incidents[0]
     service, team = (shortened(one_line(name), NAME_LENGTH) for name in (first.service, first.team))
     what = shortened(one_line(first.title), WHAT_LENGTH)

@@ -31,10 +31,16 @@ def user_on_call(request: Request) -> Sequence[InUse]:
 
 @router.get("")
 async def list_users(
-    tx: InTx, _principal: Reader, page: Annotated[PageQuery, Depends(page_query)]
+    tx: InTx,
+    _principal: Reader,
+    page: Annotated[PageQuery, Depends(page_query)],
+    reachable: Annotated[
+        bool | None,
+        Query(description="Only those who can be paged, or only those who cannot."),
+    ] = None,
 ) -> UserPage:
     """List all users, oldest first."""
-    rows, next_cursor = await queries.list_users(tx.session, page)
+    rows, next_cursor = await queries.list_users(tx.session, page, reachable=reachable)
     return UserPage(items=[UserRead.model_validate(row) for row in rows], next_cursor=next_cursor)
 
 

@@ -1,0 +1,66 @@
+"""HTTP: try an address, and prove that it is one's own. The path is the user's."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from incident_service.core.http import InTx
+from incident_service.notifications import notes, queries
+from incident_service.notifications.schemas import (
+    AttemptRead,
+    NoteSent,
+    PageRead,
+    Verification,
+    VerificationResult,
+)
+from incident_service.teams import queries as teams
+from incident_service.teams.actions import verification
+from incident_service.teams.actions.users import lock_own_person
+from incident_service.teams.auth import Manager, Reader
+
+router = APIRouter(tags=["users"])
+METHOD = "/users/{user_id}/contact-methods/{contact_method_id}"
+
+
+@router.post(f"{METHOD}/test", status_code=202)
+async def test_contact_method(
+    tx: InTx, principal: Manager, user_id: UUID, contact_method_id: UUID
+) -> NoteSent:
+    """Send a message there, to see whether it comes."""
+    await lock_own_person(tx, user_id, principal)
+    method = await teams.get_contact_method(tx.session, user_id, contact_method_id)
+    page = await notes.send_note(tx, method, notes.TEST)
+    return NoteSent(page_id=page.id)
+
+
+@router.post(f"{METHOD}/send-code", status_code=202)
+async def send_contact_method_code(
+    tx: InTx, principal: Manager, user_id: UUID, contact_method_id: UUID
+) -> NoteSent:
+    """Send a code there: six digits that are valid for an hour and for five tries."""
+    method, code = await verification.make_code(tx, user_id, contact_method_id, by=principal)
+    page = await notes.send_note(tx, method, notes.CODE.format(code=code))
+    return NoteSent(page_id=page.id)
+
+
+@router.post(f"{METHOD}/verify")
+async def verify_contact_method(
+    tx: InTx, principal: Manager, user_id: UUID, contact_method_id: UUID, body: Verification
+) -> VerificationResult:
+    """Bring the code back: from then on the address is paged. A wrong one is counted."""
+    left = await verification.verify(tx, user_id, contact_method_id, body.code, by=principal)
+    return VerificationResult(is_verified=left is None, tries_left=left or 0)
+
+
+@router.get("/pages/{page_id}", tags=["users"])
+async def get_page(tx: InTx, principal: Reader, page_id: UUID) -> PageRead:
+    """Show how a message to a person fares, attempt by attempt."""
+    page, attempts = await queries.get_page(tx.session, page_id)
+    if page.user_id:
+        principal.require_colleague(await teams.find_person(tx.session, page.user_id))
+    else:
+        principal.require_every_team()
+    return PageRead(
+        **{name: getattr(page, name) for name in PageRead.model_fields if name != "attempts"},
+        attempts=[AttemptRead.model_validate(attempt) for attempt in attempts],
+    )

@@ -1,0 +1,31 @@
+"""Send a person a message that is about no incident; it goes the way of a page."""
+
+from incident_service import jobs
+from incident_service.catalog.priority import Priority
+from incident_service.core.db import Tx
+from incident_service.core.ids import new_id
+from incident_service.notifications.models import Page, PageStatus
+from incident_service.teams.models import ContactMethod
+
+TEST = "This is a test of incident-service. Pages will reach you here."
+CODE = "Your code for incident-service is {code}. It is valid for an hour."
+
+
+async def send_note(tx: Tx, method: ContactMethod, note: str) -> Page:
+    """Make a page that says `note`, due at once."""
+    page = Page(
+        id=new_id(),
+        user_id=method.user_id,
+        contact_method_id=method.id,
+        channel=method.kind,
+        priority=Priority.INFO,
+        status=PageStatus.WAITING,
+        attempts=0,
+        next_attempt_at=tx.now,
+        created_at=tx.now,
+        note=note,
+    )
+    tx.session.add(page)
+    await tx.flush()
+    tx.enqueue(jobs.deliver(method.id, tx.now))
+    return page
