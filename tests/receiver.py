@@ -24,6 +24,11 @@ class Received:
     at_s: float
 
     @property
+    def is_update(self) -> bool:
+        """Nothing in it asks for an answer."""
+        return all(incident["kind"] == "update" for incident in self.page["incidents"])
+
+    @property
     def titles(self) -> list[str]:
         return [incident["title"] for incident in self.page["incidents"]]
 
@@ -57,6 +62,10 @@ class WebhookReceiver:
         await send({"type": "http.response.body", "body": b"ok"})
 
     def to(self, name: str) -> list[Received]:
+        """The pages that came to a path, updates left out."""
+        return [item for item in self.all_to(name) if not item.is_update]
+
+    def all_to(self, name: str) -> list[Received]:
         return [item for item in self.received if item.path == name]
 
     async def expect(self, count: int, *, to: str, within_s: float = 15) -> list[Received]:

@@ -19,7 +19,7 @@ from incident_service.core.ids import new_id
 from incident_service.escalation.jobs import overdue_timers
 from incident_service.escalation.models import EscalationJob
 from incident_service.incidents.models import Incident, IncidentEvent
-from incident_service.notifications.models import Notification, NotificationStatus
+from incident_service.notifications.models import Notification, NotificationKind, NotificationStatus
 from incident_service.policies.models import EscalationPolicy
 from incident_service.response import actions
 from incident_service.response.actions import Done, Order
@@ -219,15 +219,25 @@ class Stage:
         )
 
     async def told(self, incident: Incident) -> list[str]:
-        """The names of who was told, in order; a fallback contact has none."""
+        """The names of who was paged, or told of more alerts, in order; a fallback has none.
+
+        News of answers are left out.
+        """
         people = {person.id: person.name for person in (self.first, self.second, self.manager)}
-        rows = await self.notifications(incident)
+        notifications = await self.notifications(incident)
+        rows = [row for row in notifications if not is_news(row)]
         return [people.get(row.user_id, "fallback") if row.user_id else "fallback" for row in rows]
 
     async def violations(self) -> list[str]:
         """What breaks promise P3 in the database right now; empty when all is well."""
         async with self.transactions.open() as tx:
             return await broken_timers(tx)
+
+
+def is_news(row: Notification) -> bool:
+    """Somebody was told that somebody else has answered."""
+    is_update = row.kind is NotificationKind.UPDATE
+    return is_update and row.reason.startswith(("acknowledged by", "resolved by"))
 
 
 def is_pending(row: EscalationJob) -> bool:

@@ -86,7 +86,7 @@ class Scene:
         return undone + broken + await world.look(promises.misheard, heard)
 
     def keys(self, name: str) -> set[str]:
-        return {item.key for item in self.receiver.to(name)}
+        return {item.key for item in self.receiver.all_to(name)}
 
 
 @asynccontextmanager

@@ -44,7 +44,8 @@ STANDING = """
            (SELECT jsonb_build_array(j.kind, j.scheduled_for) FROM escalation_jobs j
             WHERE j.incident_id = i.id AND NOT j.completed AND j.cancelled_at IS NULL) AS timer,
            ARRAY(SELECT u.name FROM notifications n JOIN users u ON u.id = n.user_id
-                 WHERE n.incident_id = i.id ORDER BY n.id) AS told,
+                 WHERE n.incident_id = i.id AND n.reason !~ '^(acknowledged|resolved) by '
+                 ORDER BY n.id) AS told,
            (SELECT bool_and(n.status = 'cancelled') FROM notifications n
             WHERE n.incident_id = i.id AND n.kind = 'page' AND n.epoch = i.escalation_epoch
               AND (n.repeat, n.level) = (i.current_repeat, i.current_level)) AS is_untold

@@ -333,6 +333,29 @@ async def test_an_address_that_does_not_answer_keeps_no_other_waiting(
     assert await statuses(transactions) == [SENT, SENT]
 
 
+async def test_a_provider_that_hangs_holds_up_neither_jobs_nor_sweeps(
+    transactions: Transactions, clock: FrozenClock
+):
+    hanging = [await set_scene(transactions) for _ in range(30)]
+    quick = await set_scene(transactions, kind=Channel.NTFY)
+    for scene in (*hanging, quick):
+        await page_about(transactions, scene)
+    stuck, works = StuckChannel(), ScriptedChannel()
+    channels: dict[Channel, ChannelSender] = {Channel.WEBHOOK: stuck, Channel.NTFY: works}
+    courier = Courier(transactions, channels, BASE_URL, sweep_s=0.0, job_s=0.0)
+
+    for scene in hanging:
+        await deliver(courier, str(scene.method.id))
+    clock.advance(seconds=1)
+    await courier.sweep()
+    await until_sent(transactions, 1)
+
+    assert len(works.pages) == 1
+    stuck.released.set()
+    await courier.aclose()
+    assert await statuses(transactions) == [SENT] * 31
+
+
 async def until_sent(transactions: Transactions, count: int) -> None:
     async with asyncio.timeout(5):
         while (await statuses(transactions)).count(SENT) < count:

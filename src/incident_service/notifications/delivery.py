@@ -39,7 +39,9 @@ PAGES_A_CALL = 20
 # No send starts later than this, so a call takes 15 s and a little at most.
 STARTING_S = 5.0
 
-ADDRESSES_AT_ONCE = 20
+# A provider that hangs takes each of its addresses 10 s: that must leave room for all others.
+ADDRESSES_AT_ONCE = 200
+JOB_S = 1.0
 ADDRESSES_A_SWEEP = 100
 SWEEP_S = 2.0
 # Work this young is left to the job that the queue is about to run.
@@ -62,6 +64,7 @@ class Courier:
         jitter: Callable[[], float] = DICE.random,
         given_up: GivenUp = nothing_follows,
         sweep_s: float = SWEEP_S,
+        job_s: float = JOB_S,
     ) -> None:
         self._transactions = transactions
         self._channels = channels
@@ -70,7 +73,8 @@ class Courier:
         self._jitter = jitter
         self._given_up = given_up
         self._sweep_s = sweep_s
-        self._sweeping: dict[UUID, asyncio.Task[int]] = {}
+        self._job_s = job_s
+        self._running: dict[UUID, asyncio.Task[int]] = {}
         self._resting: Resting[UUID] = Resting()
         # The addresses that are being served, and whether more was asked for since the last look.
         self._serving: dict[UUID, bool] = {}
@@ -91,6 +95,18 @@ class Courier:
             return await self._serve(contact_method_id)
         finally:
             del self._serving[contact_method_id]
+
+    async def begin(self, contact_method_id: UUID) -> None:
+        """Serve an address, for a job; a slow one goes on in the background.
+
+        Jobs have few places: those that wait for a provider that hangs would hold up all others.
+        What finds no room stays due, and the next sweep begins it.
+        """
+        if contact_method_id in self._serving:
+            self._serving[contact_method_id] = True
+            return
+        if len(self._running) < ADDRESSES_AT_ONCE:
+            await asyncio.wait([self._start(contact_method_id)], timeout=self._job_s)
 
     async def _serve(self, contact_method_id: UUID) -> int:
         """Send what is due, bounded in pages and in time; what is left over gets a job."""
@@ -126,8 +142,8 @@ class Courier:
                 without=self._resting.at(tx.now),
             )
             due_at = await queries.next_delivery(tx.session, tx.now - GRACE)
-        free = ADDRESSES_AT_ONCE - len(self._sweeping)
-        waiting = [address for address in overdue if address not in self._sweeping]
+        free = ADDRESSES_AT_ONCE - len(self._running)
+        waiting = [address for address in overdue if address not in self._running]
         started = [self._start(contact_method_id) for contact_method_id in waiting[:free]]
         if started:
             await asyncio.wait(started, timeout=self._sweep_s)
@@ -136,17 +152,17 @@ class Courier:
         return Swept(len(started), next_in=due_at + GRACE - tx.now if due_at else None)
 
     async def aclose(self) -> None:
-        """Wait until what `sweep` started has come to its end."""
-        await asyncio.gather(*self._sweeping.values(), return_exceptions=True)
+        """Wait until what `begin` and `sweep` started has come to its end."""
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     def _start(self, contact_method_id: UUID) -> asyncio.Task[int]:
         task = asyncio.create_task(self.deliver(contact_method_id))
-        self._sweeping[contact_method_id] = task
+        self._running[contact_method_id] = task
         task.add_done_callback(partial(self._ended, contact_method_id))
         return task
 
     def _ended(self, contact_method_id: UUID, task: asyncio.Task[int]) -> None:
-        del self._sweeping[contact_method_id]
+        del self._running[contact_method_id]
         if task.cancelled():
             return
         error = task.exception()

@@ -7,4 +7,4 @@ from incident_service.notifications.delivery import Courier
 
 async def deliver(courier: Courier, contact_method_id: str) -> None:
     """Handle `jobs.DELIVER`."""
-    await courier.deliver(UUID(contact_method_id))
+    await courier.begin(UUID(contact_method_id))
