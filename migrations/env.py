@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from incident_service.core.db import ClosedText
+from incident_service.core.db import ClosedText, Sealed
 from incident_service.models import metadata
 from incident_service.settings import Settings
 
@@ -22,7 +22,7 @@ MIGRATION_LOCK = 4_242_001
 
 def render_item(kind: str, item: object, _context: AutogenContext) -> str | Literal[False]:
     """Write our own column types as what they are in the database: migrations never import us."""
-    return "sa.Text()" if kind == "type" and isinstance(item, ClosedText) else False
+    return "sa.Text()" if kind == "type" and isinstance(item, ClosedText | Sealed) else False
 
 
 def migrate(connection: Connection) -> None:

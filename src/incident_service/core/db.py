@@ -1,7 +1,7 @@
 """The database session and the one transaction every request and job runs in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -32,6 +32,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from incident_service.core.clock import Clock, DatabaseClock
 from incident_service.core.queue import Job, Queue, QueueDown
+from incident_service.core.sealing import Sealer
 
 log = structlog.get_logger()
 Sessions = async_sessionmaker[AsyncSession]
@@ -76,6 +77,10 @@ class Base(DeclarativeBase):
     }
 
 
+SEALER = "incident_service_sealer"
+UNSEALED = Sealer()
+
+
 class ClosedText(TypeDecorator[Any]):
     """A closed set of values, stored as text; `one_of` adds the CHECK that holds it."""
 
@@ -93,6 +98,27 @@ class ClosedText(TypeDecorator[Any]):
     def process_result_value(self, value: Any, dialect: Dialect) -> StrEnum | None:  # noqa: ANN401, ARG002
         """Return the member."""
         return None if value is None else self.members(value)
+
+
+class Sealed(TypeDecorator[str]):
+    """A text that is sealed in the database; see `core.sealing`. The engine has the keys."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Seal."""
+        return None if value is None else sealer_of(dialect).seal(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        """Open."""
+        return None if value is None else sealer_of(dialect).open(value)
+
+
+def sealer_of(dialect: Dialect) -> Sealer:
+    """Return what `make_engine` has given to the engine of this dialect."""
+    sealer: Sealer = getattr(dialect, SEALER, UNSEALED)
+    return sealer
 
 
 def one_of(column: str, members: type[StrEnum]) -> CheckConstraint:
@@ -223,9 +249,14 @@ def is_retryable(error: BaseException) -> bool:
     return isinstance(error, Overtaken) or sqlstate(error) in RETRYABLE_SQLSTATES
 
 
-def make_engine(url: str, *, pool_size: int = 10, max_overflow: int = 0) -> AsyncEngine:
-    """Connect lazily to PostgreSQL; every session has timeouts and speaks UTC."""
-    return create_async_engine(
+def make_engine(
+    url: str, *, pool_size: int = 10, max_overflow: int = 0, secret_keys: Sequence[str] = ()
+) -> AsyncEngine:
+    """Connect lazily to PostgreSQL; every session has timeouts and speaks UTC.
+
+    `secret_keys` seal what is `Sealed`, the first of them, and open it.
+    """
+    engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=max_overflow,
@@ -234,6 +265,8 @@ def make_engine(url: str, *, pool_size: int = 10, max_overflow: int = 0) -> Asyn
         hide_parameters=True,  # they hold addresses, and errors are logged
         connect_args={"server_settings": SERVER_SETTINGS, "timeout": 4, "command_timeout": 15},
     )
+    setattr(engine.dialect, SEALER, Sealer(secret_keys))
+    return engine
 
 
 def make_sessions(engine: AsyncEngine) -> Sessions:

@@ -67,7 +67,11 @@ async def open_runtime(
 ) -> AsyncIterator[Runtime]:
     """Open what `settings` name; nothing is connected before it is used."""
     clock = clock or DatabaseClock()
-    engine = make_engine(settings.database_url, pool_size=settings.database_pool_size)
+    engine = make_engine(
+        settings.database_url,
+        pool_size=settings.database_pool_size,
+        secret_keys=settings.secret_keys,
+    )
     redis = make_redis(settings.redis_url)
     queue = ArqQueue(redis)
     measure_on_connect(engine, clock)

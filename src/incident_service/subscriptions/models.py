@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from incident_service.core.db import Base, ClosedText, one_of
+from incident_service.core.db import Base, ClosedText, Sealed, one_of
 
 UNFINISHED = "status IN ('pending', 'sending')"
 
@@ -38,8 +38,8 @@ class WebhookSubscription(Base):
     name: Mapped[str]
     url: Mapped[str]
     kinds: Mapped[list[str]] = mapped_column(JSONB, comment="of events; empty: all")
-    secret: Mapped[str] = mapped_column(comment="Standard Webhooks, whsec_…")
-    previous_secret: Mapped[str | None]
+    secret: Mapped[str] = mapped_column(Sealed, comment="Standard Webhooks, whsec_…")
+    previous_secret: Mapped[str | None] = mapped_column(Sealed)
     previous_secret_expires_at: Mapped[datetime | None]
     is_enabled: Mapped[bool]
     paused_at: Mapped[datetime | None] = mapped_column(comment="disabled by the service itself")

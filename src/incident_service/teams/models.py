@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from incident_service.core.db import Base, ClosedText, one_of
+from incident_service.core.db import Base, ClosedText, Sealed, one_of
 
 
 class Role(StrEnum):
@@ -114,11 +114,12 @@ class ContactMethod(Base):
     )
     kind: Mapped[Channel] = mapped_column(ClosedText(Channel))
     address: Mapped[str] = mapped_column(
-        comment="URL, mail address, topic, chat, phone number, or the name of an Apprise URL"
+        Sealed,
+        comment="URL, mail address, topic, chat, phone number, or the name of an Apprise URL",
     )
     bundle: Mapped[bool] = mapped_column(comment="false: one page an incident, no spacing")
     is_enabled: Mapped[bool]
-    signing_secret: Mapped[str | None] = mapped_column(comment="Standard Webhooks, whsec_…")
+    signing_secret: Mapped[str | None] = mapped_column(Sealed, comment="Standard Webhooks, whsec_…")
     unverified_since: Mapped[datetime | None] = mapped_column(
         comment="NULL: it may be paged; else it waits for the code that was sent there"
     )
