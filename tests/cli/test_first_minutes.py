@@ -48,6 +48,8 @@ async def test_run_demo_stop_and_run_again(run_directory, tmp_path):
     async with command("dev", environment=given, home=tmp_path) as again:
         url, key_again = await printed(again, "Address"), await printed(again, "API key")
         kept = await incidents(url, key_again)
+        again.interrupt()  # so that it stops its servers
+        await again.exit_code()
 
     assert played == 0, demo.text
     assert stopped == 0, dev.text
