@@ -40,6 +40,15 @@ def upgrade() -> None:
         sa.Column("code_attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
     )
     op.add_column(
+        "users",
+        sa.Column(
+            "last_note_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when a code or a test was sent",
+        ),
+    )
+    op.add_column(
         "pages",
         sa.Column("note", sa.Text(), nullable=True, comment="what it says instead of its members"),
     )
@@ -47,5 +56,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_column("pages", "note")
+    op.drop_column("users", "last_note_at")
     for name in ("code_attempts", "code_expires_at", "code_digest", "unverified_since"):
         op.drop_column("contact_methods", name)

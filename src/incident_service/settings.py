@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     apprise_urls: SecretStr | None = Field(
         None, description="What `apprise` contact methods may name: name=url, by spaces or lines."
     )
+    sealing_key: SecretStr | None = Field(
+        None, description="Seals addresses and secrets in the database; several: `new,old`."
+    )
     metrics_token: SecretStr | None = Field(None, description="Asked for at /metrics when set.")
     heartbeat_url: SecretStr | None = Field(
         None, description="A dead-man's switch, called about every minute while pages get through."
@@ -159,6 +162,11 @@ class Settings(BaseSettings):
     def secret_keys(self) -> tuple[str, ...]:
         """The keys that links are signed with, the newest first; none when none is set."""
         return read_keys(self.secret_key) if self.secret_key else ()
+
+    @property
+    def sealing_keys(self) -> tuple[str, ...]:
+        """The keys that seal addresses, the newest first; none when none is set."""
+        return read_keys(self.sealing_key) if self.sealing_key else ()
 
     @property
     def local_url(self) -> str:

@@ -194,3 +194,49 @@ async def test_quiet_hours_last_some_time(api, stage):
     answer = await api.put(url_of(stage), json={"rules": [], "quiet_hours": quiet})
 
     assert answer.status_code == 422
+
+
+async def test_41_whoever_ends_the_quiet_hours_is_told_now(api, stage, clock, addresses):
+    await put(api, stage, quiet_hours={"from_time": "11:30", "to_time": "13:00"})
+    await stage.fire("Disk", severity="warning")
+    clock.advance(minutes=10)
+
+    await put(api, stage)
+
+    assert [each for each in await due(stage) if each[2] == "pending"] == [
+        (addresses[0].id, 10, "pending")
+    ]
+
+
+async def test_41_the_only_page_is_not_lost_by_a_shorter_delay(api, stage, clock, addresses):
+    await put(api, stage, rule(addresses[0], 60))
+    await stage.fire("Disk")
+    clock.advance(minutes=2)
+
+    await put(api, stage, rule(addresses[0], 1))
+
+    assert await due(stage) == [(addresses[0].id, 2, "pending")]
+
+
+async def test_41_what_was_left_out_by_mistake_is_taken_back_up(api, stage, clock, addresses):
+    both = [rule(addresses[0]), rule(addresses[1], 4)]
+    await put(api, stage, *both)
+    await stage.fire("Disk")
+    clock.advance(minutes=1)
+    await put(api, stage, both[0])
+
+    await put(api, stage, *both)
+
+    assert (addresses[1].id, 4, "pending") in await due(stage)
+
+
+async def test_a_higher_priority_ends_what_a_lower_one_has_put_off(api, transactions, clock, stage):
+    url = f"/v1/services/{stage.service.id}"
+    await api.patch(url, json={"grouping": "labels", "grouping_labels": ["team"]})
+    await put(api, stage, quiet_hours={"from_time": "11:30", "to_time": "13:00"})
+    await stage.fire("Disk", severity="warning", labels={"team": "db"})
+    clock.advance(minutes=3)
+
+    await stage.fire("Net", severity="critical", labels={"team": "db"})
+
+    assert [minutes for _, minutes, _ in await due(stage)] == [3]

@@ -56,7 +56,7 @@ async def code_for(
     answer = await own.post(f"{url_of(stage, made)}/send-code")
     assert answer.status_code == 202, answer.text
     await courier.deliver(made["id"])
-    found = re.search(r"[0-9]{6}", channel.pages[-1].note or "")
+    found = re.search(r"[A-Z2-9]{8}", channel.pages[-1].note or "")
     assert found
     return found[0]
 
@@ -104,7 +104,7 @@ async def test_what_an_admin_sets_needs_no_code(api, stage):
 async def test_five_wrong_codes_are_enough(own, stage, courier, channel):
     made = await add(own, stage)
     code = await code_for(own, stage, courier, channel, made)
-    wrong = f"{(int(code) + 1) % 10**6:06}"
+    wrong = code[1:] + ("A" if code[0] != "A" else "B")
 
     left = [
         (await own.post(f"{url_of(stage, made)}/verify", json={"code": wrong})).json()["tries_left"]
@@ -135,7 +135,7 @@ async def test_codes_are_sent_at_most_once_a_minute(own, stage, courier, channel
 
     verified = await own.post(f"{url_of(stage, made)}/verify", json={"code": second})
 
-    assert (soon.status_code, soon.json()["code"]) == (409, "code_just_sent")
+    assert (soon.status_code, soon.json()["code"]) == (409, "just_sent")
     assert verified.json()["is_verified"] is True
     assert first is not second
 
@@ -211,3 +211,46 @@ async def test_users_who_cannot_be_paged_are_listed(api, transactions, stage):
 
     assert found["reachable=false"] == {str(each.id) for each in (nobody, off, waiting)}
     assert str(stage.first.id) in found["reachable=true"]
+
+
+async def test_a_code_may_be_typed_in_small_letters(own, stage, courier, channel):
+    made = await add(own, stage)
+    code = await code_for(own, stage, courier, channel, made)
+
+    answer = await own.post(f"{url_of(stage, made)}/verify", json={"code": code.lower()})
+
+    assert answer.json()["is_verified"] is True
+
+
+async def test_a_person_is_sent_one_message_a_minute_whatever_the_address(own, stage):
+    first = await add(own, stage)
+    second = await add(own, stage, address="another-topic-of-mine")
+    (webhook, *_) = (await own.get(url_of(stage))).json()["items"]
+
+    await own.post(f"{url_of(stage, first)}/send-code")
+    answers = [
+        await own.post(f"{url_of(stage, second)}/send-code"),
+        await own.post(f"{url_of(stage, webhook)}/test"),
+    ]
+
+    assert [answer.json()["code"] for answer in answers] == ["just_sent", "just_sent"]
+
+
+async def test_no_test_is_sent_to_an_address_that_may_be_a_strangers(own, stage):
+    made = await add(own, stage)
+
+    answer = await own.post(f"{url_of(stage, made)}/test")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_verified")
+
+
+async def test_nothing_is_sent_to_an_address_that_was_changed_and_not_verified(
+    own, api, stage, courier, channel
+):
+    made = await add(api, stage)
+    await stage.fire("Disk")
+    await own.patch(url_of(stage, made), json={"address": "another-topic-of-mine"})
+
+    await courier.deliver(made["id"])
+
+    assert channel.pages == []

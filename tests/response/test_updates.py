@@ -125,3 +125,28 @@ async def test_nobody_is_called_by_telephone_for_an_update(stage, transactions, 
     await stage.do("acknowledge", await stage.incident(), by=stage.second)
 
     assert await updates(stage) == [("First", "acknowledged by Second")]
+
+
+async def test_flapping_tells_of_a_resolve_once_in_ten_minutes(stage, transactions, channel, clock):
+    await climbed_to_level_2(stage, transactions, channel)
+    for _ in range(3):
+        await stage.clear("Disk")
+        clock.advance(minutes=1)
+        await stage.refire("Disk")
+
+    assert len(await updates(stage)) == 2
+
+
+async def test_nobody_hears_of_a_resolve_that_is_no_longer_true(
+    stage, transactions, channel, clock
+):
+    await climbed_to_level_2(stage, transactions, channel)
+    await stage.clear("Disk")
+    clock.advance(seconds=10)
+    await stage.refire("Disk")
+    channel.pages.clear()
+    clock.advance(minutes=1)
+
+    await deliver(stage, transactions, channel)
+
+    assert channel.pages == []

@@ -218,3 +218,33 @@ async def test_after_an_hour_the_fallback_contact_is_told_once(
     )
     assert [row.status for row in rows] == [NotificationStatus.SENT]
     assert addresses.took == [at("fallback")]
+
+
+async def test_no_further_address_follows_where_one_has_the_page(api, stage, addresses, live):
+    url = f"/v1/users/{stage.first.id}/contact-methods"
+    made = [
+        (await api.post(url, json={"kind": "webhook", "address": at(f"First-{n}")})).json()
+        for n in (2, 3)
+    ]
+    first = (await api.get(url)).json()["items"][0]
+    delays = zip([first, *made], (0, 0, 4), strict=True)
+    rules = [
+        {"priority": "critical", "contact_method_id": each["id"], "delay_minutes": minutes}
+        for each, minutes in delays
+    ]
+    await api.put(f"/v1/users/{stage.first.id}/notification-rules", json={"rules": rules})
+    addresses.state[at("First-2")] = GONE
+
+    await stage.fire("Disk")
+    await live(60)
+
+    assert addresses.took == [at("First")]
+
+
+async def test_a_page_that_was_not_tried_yet_is_no_failure(stage, transactions):
+    await stage.fire("Disk")
+    stage.clock.advance(minutes=4)
+
+    swept = await unreached.unreached_levels(transactions).sweep()
+
+    assert swept.done == 0

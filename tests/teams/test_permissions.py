@@ -364,7 +364,7 @@ REQUESTS: dict[str, Callable[[World], Awaitable[Request]]] = {
     "test_contact_method": of("contact_method", "POST", METHODS + "/{}/test"),
     "send_contact_method_code": of("unverified", "POST", METHODS + "/{}/send-code"),
     "verify_contact_method": of(
-        "unverified", "POST", METHODS + "/{}/verify", saying({"code": "000000"})
+        "unverified", "POST", METHODS + "/{}/verify", saying({"code": "AAAAAAAA"})
     ),
     "get_page": of("note", "GET", "pages/{}"),
     "list_api_keys": of("api_key", "GET", "api-keys?limit=200"),

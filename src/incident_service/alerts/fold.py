@@ -30,6 +30,7 @@ from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.locks import lock
 from incident_service.incidents.models import Incident
 from incident_service.incidents.queries import Key, latest_by_key
+from incident_service.notifications.replanning import hasten
 from incident_service.response import arrivals, reopening
 from incident_service.response.arrivals import Arrival, Opening
 
@@ -75,6 +76,7 @@ class Effects:
     reopened: list[Incident] = field(default_factory=list)
     started: list[Incident] = field(default_factory=list)
     restarted: dict[str, list[Incident]] = field(default_factory=lambda: defaultdict(list))
+    raised: list[Incident] = field(default_factory=list)
     told: list[Incident] = field(default_factory=list)
     woken: list[Incident] = field(default_factory=list)
 
@@ -212,6 +214,8 @@ class Folding:
         meeting: dedup.Meeting,
     ) -> None:
         self._attach(incident, newcomers)
+        if incident.status is Status.OPEN and arrival.priority.outranks(incident.priority):
+            self._effects.raised.append(incident)
         woken = arrivals.joined(self._tx, incident, arrival, service)
         newcomers.answer("reopened" if isinstance(meeting, Reopen) else "joined", incident.id)
         match meeting:
@@ -287,6 +291,8 @@ class Folding:
         for reason, incidents in effects.restarted.items():
             await arrivals.restart(self._tx, incidents, reason)
         await climbs.start(self._tx, effects.started)
+        if effects.raised:
+            await hasten(self._tx, effects.raised)
         await arrivals.tell_assignees(self._tx, effects.told)
         await arrivals.end_snooze(self._tx, effects.woken)
 

@@ -23,6 +23,7 @@ from incident_service.cli.failing import CannotRun, Commands
 from incident_service.cli.migrating import look, migrate, told
 from incident_service.cli.openapi import as_text
 from incident_service.cli.running import run
+from incident_service.cli.sealing import run_reseal
 from incident_service.cli.serving import bind, run_api, with_bound_port
 from incident_service.cli.working import heartbeat_file, is_alive, run_worker
 
@@ -149,6 +150,12 @@ def apply_configuration(*, file: File, dry_run: DryRun = False, prune: Prune = F
 def export_configuration(*, schema: SchemaAt = "") -> None:
     """Print the configuration as a file that `apply` takes."""
     run_export(schema)
+
+
+@app.command("reseal")
+def reseal_texts() -> None:
+    """Seal stored addresses and secrets with the first of INCIDENT_SERVICE_SEALING_KEY."""
+    run_reseal()
 
 
 @app.command()

@@ -11,7 +11,6 @@ from typing import TypeVar
 from sqlalchemy.exc import IntegrityError
 
 from incident_service.cli.database import open_database
-from incident_service.cli.dev.keys import read_keys
 from incident_service.cli.environment import load_settings
 from incident_service.cli.failing import CannotRun
 from incident_service.cli.migrating import described, look
@@ -38,10 +37,7 @@ from incident_service.core.db import (
 from incident_service.core.errors import DomainError, Invalid
 from incident_service.core.http import constraint_name
 from incident_service.core.queue import NoQueue
-from incident_service.core.sealing import SealBroken
-from incident_service.embedded import default_data_dir
 from incident_service.main import all_conflicts
-from incident_service.settings import Settings
 
 Result = TypeVar("Result")
 STANDARD_INPUT = Path("-")
@@ -156,9 +152,7 @@ def in_transaction(work: Callable[[Tx], Awaitable[Result]]) -> Result:
     with open_database(settings, make=False) as url:
         require_present_release(url)
         try:
-            return asyncio.run(run(url, keys_of(settings), work))
-        except SealBroken as broken:
-            raise CannotRun(str(broken) or str(SealBroken.__doc__)) from broken
+            return asyncio.run(run(url, settings.sealing_keys, work))
         except DATABASE_AWAY as error:
             raise CannotRun(f"The database did not do it: {described(error)}") from error
 
@@ -177,27 +171,19 @@ def require_present_release(url: str) -> None:
         raise CannotRun("The database is of an older release: run `incident-service migrate`.")
 
 
-def keys_of(settings: Settings) -> Sequence[str]:
-    """Return the keys that are set, or, for the database of `dev`, those that it keeps."""
-    if settings.secret_keys or settings.database_url:
-        return settings.secret_keys
-    kept = read_keys(settings.data_dir or default_data_dir()).secret_key
-    return (kept,) if kept else ()
-
-
 async def run(
-    url: str, secret_keys: Sequence[str], work: Callable[[Tx], Awaitable[Result]]
+    url: str, sealing_keys: Sequence[str], work: Callable[[Tx], Awaitable[Result]]
 ) -> Result:
     """Open the database and do something in a transaction."""
-    async with open_transactions(url, secret_keys) as transactions:
+    async with open_transactions(url, sealing_keys) as transactions:
         return await transactions.run(work)
 
 
 @asynccontextmanager
-async def open_transactions(url: str, secret_keys: Sequence[str]) -> AsyncIterator[Transactions]:
+async def open_transactions(url: str, sealing_keys: Sequence[str]) -> AsyncIterator[Transactions]:
     """Open transactions that may take long, and that wake no worker."""
     clock = DatabaseClock()
-    engine = make_engine(url, pool_size=1, secret_keys=secret_keys)
+    engine = make_engine(url, pool_size=1, sealing_keys=sealing_keys)
     measure_on_connect(engine, clock)
     try:
         yield Transactions(make_sessions(engine), NoQueue(), clock, longest_s=LONGEST_S)

@@ -5,22 +5,12 @@ import asyncio
 import structlog
 
 from incident_service.core.db import DATABASE_AWAY, Tx
-from incident_service.core.resealing import reseal
 from incident_service.core.runtime import MEASURE_EVERY_S, Runtime
-from incident_service.core.sealing import Sealer
 from incident_service.core.stopping import stops_within
-from incident_service.subscriptions.models import WebhookSubscription
 from incident_service.teams.bootstrap import ensure_bootstrap_key, ensure_fallback_contact
-from incident_service.teams.models import ContactMethod
 
 log = structlog.get_logger()
 RETRY_S = 2.0
-SEALED = (
-    ContactMethod.address,
-    ContactMethod.signing_secret,
-    WebhookSubscription.secret,
-    WebhookSubscription.previous_secret,
-)
 
 
 async def prepare(runtime: Runtime, stopping: asyncio.Event, *, with_key: bool) -> None:
@@ -41,10 +31,7 @@ async def prepare(runtime: Runtime, stopping: asyncio.Event, *, with_key: bool) 
 
 
 async def make_what_is_set(runtime: Runtime, *, with_key: bool) -> None:
-    """Make the first admin key and the fallback contact, as far as settings name them.
-
-    With a secret key, what is to be sealed and is not yet is sealed.
-    """
+    """Make the first admin key and the fallback contact, as far as settings name them."""
     settings = runtime.settings
 
     async def make_key(tx: Tx) -> None:
@@ -55,19 +42,7 @@ async def make_what_is_set(runtime: Runtime, *, with_key: bool) -> None:
         await ensure_fallback_contact(tx, settings.fallback_contact)
 
     await runtime.transactions.run(make_key)
-    await seal_texts(runtime)
     await runtime.transactions.run(make_contact)
-
-
-async def seal_texts(runtime: Runtime) -> None:
-    """Seal what a release before this stored in plain text, or what an earlier key has sealed."""
-    sealer = Sealer(runtime.settings.secret_keys)
-
-    async def seal(tx: Tx) -> int:
-        return await reseal(tx, sealer, SEALED)
-
-    if sealer.has_key and (count := await runtime.transactions.run(seal)):
-        log.info("start.sealed", texts=count)
 
 
 async def watch_clock(runtime: Runtime, stopping: asyncio.Event) -> None:

@@ -32,7 +32,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from incident_service.core.clock import Clock, DatabaseClock
 from incident_service.core.queue import Job, Queue, QueueDown
-from incident_service.core.sealing import Sealer
+from incident_service.core.sealing import SealBroken, Sealer
 
 log = structlog.get_logger()
 Sessions = async_sessionmaker[AsyncSession]
@@ -111,8 +111,14 @@ class Sealed(TypeDecorator[str]):
         return None if value is None else sealer_of(dialect).seal(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
-        """Open."""
-        return None if value is None else sealer_of(dialect).open(value)
+        """Open; what cannot be opened stays sealed, so that it can be replaced or deleted."""
+        if value is None:
+            return None
+        try:
+            return sealer_of(dialect).open(value)
+        except SealBroken as broken:
+            log.error("sealing.not_opened", error=str(SealBroken.__doc__ or broken))  # noqa: TRY400
+            return value
 
 
 def sealer_of(dialect: Dialect) -> Sealer:
@@ -250,11 +256,11 @@ def is_retryable(error: BaseException) -> bool:
 
 
 def make_engine(
-    url: str, *, pool_size: int = 10, max_overflow: int = 0, secret_keys: Sequence[str] = ()
+    url: str, *, pool_size: int = 10, max_overflow: int = 0, sealing_keys: Sequence[str] = ()
 ) -> AsyncEngine:
     """Connect lazily to PostgreSQL; every session has timeouts and speaks UTC.
 
-    `secret_keys` seal what is `Sealed`, the first of them, and open it.
+    `sealing_keys` seal what is `Sealed`, the first of them, and open it.
     """
     engine = create_async_engine(
         url,
@@ -265,7 +271,7 @@ def make_engine(
         hide_parameters=True,  # they hold addresses, and errors are logged
         connect_args={"server_settings": SERVER_SETTINGS, "timeout": 4, "command_timeout": 15},
     )
-    setattr(engine.dialect, SEALER, Sealer(secret_keys))
+    setattr(engine.dialect, SEALER, Sealer(sealing_keys))
     return engine
 
 

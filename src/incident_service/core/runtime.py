@@ -70,7 +70,7 @@ async def open_runtime(
     engine = make_engine(
         settings.database_url,
         pool_size=settings.database_pool_size,
-        secret_keys=settings.secret_keys,
+        sealing_keys=settings.sealing_keys,
     )
     redis = make_redis(settings.redis_url)
     queue = ArqQueue(redis)

@@ -12,13 +12,18 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 PREFIX = "sealed:"
-# The keys sign links, too: what is derived for one purpose must be of no use for the other.
+# Should the same key be set for something else: what is derived here is of no use there.
 PURPOSE = b"incident-service.sealing"
 KEY_BYTES = 64
 
 
 class SealBroken(Exception):
-    """INCIDENT_SERVICE_SECRET_KEY is not, or no longer has, the key that this was sealed with."""
+    """INCIDENT_SERVICE_SEALING_KEY is not, or no longer has, the key that this was sealed with."""
+
+
+def is_sealed(text: str) -> bool:
+    """Say whether a text is one that could not be opened."""
+    return text.startswith(PREFIX)
 
 
 class Sealer:
@@ -50,13 +55,13 @@ class Sealer:
         Raises:
             SealBroken: none of the keys opens it.
         """
-        if not stored.startswith(PREFIX):
+        if not is_sealed(stored):
             return stored
-        sealed = base64.urlsafe_b64decode(stored.removeprefix(PREFIX))
         for cipher in self._ciphers:
             try:
+                sealed = base64.urlsafe_b64decode(stored.removeprefix(PREFIX))
                 return cipher.decrypt(sealed, [PURPOSE]).decode()
-            except InvalidTag:
+            except (InvalidTag, ValueError):
                 continue
         raise SealBroken
 

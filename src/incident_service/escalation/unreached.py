@@ -22,11 +22,11 @@ from incident_service.notifications.models import (
     Notification,
     NotificationKind,
     NotificationStatus,
+    Page,
 )
 from incident_service.notifications.reached import PATIENCE, Attempted, reached_nobody
 
 NO_CHANNEL = "no channel took its page"
-UNTAKEN = (NotificationStatus.PENDING, NotificationStatus.SENDING)
 
 
 def unreached_levels(transactions: Transactions) -> DueRows:
@@ -48,12 +48,13 @@ async def find_untaken(tx: Tx, resting: Collection[UUID], limit: int) -> Sequenc
     rows = await tx.session.scalars(
         select(Incident.id)
         .join(Notification, of_present_level(Notification))
+        .join(Page, Page.id == Notification.page_id)
         .join(EscalationJob, EscalationJob.incident_id == Incident.id)
         .where(
             Incident.status == Status.OPEN,
             Incident.id.not_in(resting),
-            Notification.status.in_(UNTAKEN),
-            Notification.due_at <= tx.now - PATIENCE,
+            Notification.status == NotificationStatus.SENDING,
+            Page.created_at <= tx.now - PATIENCE,
             EscalationJob.kind == TimerKind.STEP,
             EscalationJob.scheduled_for > tx.now,
             *IS_PENDING,
@@ -121,11 +122,12 @@ async def lock_steps(tx: Tx, incident_ids: Collection[UUID]) -> dict[UUID, Escal
 async def load_levels(tx: Tx, incident_ids: Collection[UUID]) -> dict[UUID, list[Attempted]]:
     """Return how the pages of each incident's present level stand."""
     rows = await tx.session.execute(
-        select(Incident.id, Notification.status, Notification.due_at)
+        select(Incident.id, Notification.status, Page.created_at)
         .join(Notification, of_present_level(Notification))
+        .outerjoin(Page, Page.id == Notification.page_id)
         .where(Incident.id.in_(incident_ids))
     )
     levels: dict[UUID, list[Attempted]] = defaultdict(list)
     for row in rows:
-        levels[row.id].append(Attempted(row.status, row.due_at))
+        levels[row.id].append(Attempted(row.status, row.created_at))
     return levels

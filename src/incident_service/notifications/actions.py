@@ -17,7 +17,7 @@ from incident_service import jobs
 from incident_service.catalog.priority import Priority
 from incident_service.core.db import AS_ONE_SET, Tx
 from incident_service.core.ids import new_id
-from incident_service.notifications.chain import NO_HABITS, Habits, chain
+from incident_service.notifications.chain import NO_HABITS, Habits, chain, quiet_until
 from incident_service.notifications.habits import load_habits
 from incident_service.notifications.models import (
     Notification,
@@ -42,7 +42,7 @@ class Request:
 
     A timer tells each recipient once: asking again for the same `escalation_job_id` changes
     nothing. `reason` is shown to the people who are told. A page follows each person's own rules
-    for `priority`; an update goes out at once.
+    for `priority`; an update goes out at once, but for their quiet hours.
     """
 
     incident_id: UUID
@@ -75,11 +75,10 @@ async def request(tx: Tx, requests: Sequence[Request]) -> None:
 
 
 def people_of(requests: Sequence[Request]) -> set[UUID]:
-    """Return who is paged, as far as it is people."""
+    """Return who is told, as far as it is people."""
     return {
         recipient.user_id
         for wanted in requests
-        if wanted.kind is NotificationKind.PAGE
         for recipient in wanted.recipients
         if recipient.user_id
     }
@@ -88,7 +87,14 @@ def people_of(requests: Sequence[Request]) -> set[UUID]:
 def due_times(tx: Tx, wanted: Request, habits: Mapping[UUID, Habits]) -> dict[Recipient, datetime]:
     """Return when each recipient is told, without those whom a person's own rules leave out."""
     if wanted.kind is NotificationKind.UPDATE:
-        return dict.fromkeys(wanted.recipients, tx.now)
+        return {
+            recipient: quiet_until(
+                habits.get(recipient.user_id, NO_HABITS) if recipient.user_id else NO_HABITS,
+                wanted.priority,
+                tx.now,
+            )
+            for recipient in wanted.recipients
+        }
     addresses: dict[UUID | None, list[UUID]] = defaultdict(list)
     for recipient in wanted.recipients:
         addresses[recipient.user_id].append(recipient.contact_method_id)
@@ -168,6 +174,21 @@ async def cancel(tx: Tx, incident_ids: Collection[UUID]) -> None:
         .with_for_update()
     )
     await mark_cancelled(tx, notification_ids.all())
+
+
+async def cancel_updates(tx: Tx, incident_ids: Collection[UUID]) -> None:
+    """Take back what was to be said of incidents that have changed since."""
+    rows = await tx.session.scalars(
+        select(Notification.id)
+        .where(
+            Notification.incident_id.in_(incident_ids),
+            Notification.kind == NotificationKind.UPDATE,
+            Notification.status == NotificationStatus.PENDING,
+        )
+        .order_by(Notification.id)
+        .with_for_update()
+    )
+    await mark_cancelled(tx, rows.all())
 
 
 async def lock_waiting_pages(tx: Tx, incident_ids: Collection[UUID]) -> Sequence[UUID]:

@@ -56,6 +56,13 @@ class Told:
     at: datetime
 
 
+def quiet_until(habits: Habits, priority: Priority, now: datetime) -> datetime:
+    """Return when the person may be told: now, or when the quiet hours are over."""
+    if habits.quiet is None or priority not in QUIETABLE:
+        return now
+    return habits.quiet.end_after(now) or now
+
+
 def chain(
     habits: Habits, addresses: Sequence[UUID], priority: Priority, now: datetime, minute: timedelta
 ) -> list[Told]:
@@ -63,9 +70,7 @@ def chain(
 
     In quiet hours everything is put off until their end, and keeps its order.
     """
-    begins = now
-    if habits.quiet is not None and priority in QUIETABLE:
-        begins = habits.quiet.end_after(now) or now
+    begins = quiet_until(habits, priority, now)
     delays = habits.delays.get(priority, {})
     ruled = [Told(id_, begins + minute * delays[id_]) for id_ in addresses if id_ in delays]
     return ruled or [Told(id_, begins) for id_ in addresses]

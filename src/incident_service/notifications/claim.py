@@ -16,6 +16,7 @@ from incident_service import jobs
 from incident_service.catalog.priority import highest
 from incident_service.core.db import Tx
 from incident_service.core.ids import new_id
+from incident_service.core.sealing import is_sealed
 from incident_service.notifications import queries
 from incident_service.notifications.channels.contract import Address
 from incident_service.notifications.membership import Members, keep_relevant, lock_notifications
@@ -103,8 +104,13 @@ async def lock_contact_method(tx: Tx, contact_method_id: UUID) -> ContactMethod 
     return rows.one_or_none()
 
 
-async def is_in_use(tx: Tx, method: ContactMethod) -> bool:
-    """Say whether anything may still be sent there: it is enabled, and so is whose it is."""
+async def is_in_use(tx: Tx, method: ContactMethod, *, is_note: bool) -> bool:
+    """Say whether this may still be sent there: it is enabled and verified, and so is whose it is.
+
+    A note may go to an address that is not verified: it is how it becomes so.
+    """
+    if is_sealed(method.address) or not (is_note or method.unverified_since is None):
+        return False
     if method.user_id is None or not method.is_enabled:
         return method.is_enabled
     is_active: bool | None = await tx.session.scalar(
@@ -185,13 +191,12 @@ async def begin_attempt(tx: Tx, method: ContactMethod, page: Page, members: Memb
     page.next_attempt_at = None
     page.lease_until = tx.now + LEASE
     tx.session.add(PageAttempt(page_id=page.id, number=page.attempts, started_at=tx.now))
+    in_use = await is_in_use(tx, method, is_note=page.note is not None)
     return Claimed(
         page=OutgoingPage(
             page.id, urgency(members.incidents), members.incidents, sent_at=tx.now, note=page.note
         ),
-        address=Address(
-            method.kind, method.address, method.signing_secret, await is_in_use(tx, method)
-        ),
+        address=Address(method.kind, method.address, method.signing_secret, in_use),
         attempt=page.attempts,
         created_at=page.created_at,
         user_id=page.user_id,

@@ -102,11 +102,13 @@ class Courier:
         Jobs have few places: those that wait for a provider that hangs would hold up all others.
         What finds no room stays due, and the next sweep begins it.
         """
-        if contact_method_id in self._serving:
+        running = self._running.get(contact_method_id)
+        if running is not None and contact_method_id in self._serving:
             self._serving[contact_method_id] = True
             return
-        if len(self._running) < ADDRESSES_AT_ONCE:
-            await asyncio.wait([self._start(contact_method_id)], timeout=self._job_s)
+        if running is not None or len(self._running) < ADDRESSES_AT_ONCE:
+            task = running or self._start(contact_method_id)
+            await asyncio.wait([task], timeout=self._job_s)
 
     async def _serve(self, contact_method_id: UUID) -> int:
         """Send what is due, bounded in pages and in time; what is left over gets a job."""
@@ -162,7 +164,8 @@ class Courier:
         return task
 
     def _ended(self, contact_method_id: UUID, task: asyncio.Task[int]) -> None:
-        del self._running[contact_method_id]
+        if self._running.get(contact_method_id) is task:
+            del self._running[contact_method_id]
         if task.cancelled():
             return
         error = task.exception()

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import aliased
 
 from incident_service.core.db import Tx
 from incident_service.incidents.lifecycle import Status
@@ -20,7 +21,10 @@ from incident_service.policies.targets import find_fallback
 
 
 async def try_next_addresses(tx: Tx, page: Page) -> None:
-    """Bring the person's next address forward to now, for each step whose page was given up."""
+    """Bring the person's next address forward to now, for each step whose page was given up.
+
+    Not where another of the person's addresses has the page already, or is about to.
+    """
     failed = select(Notification.escalation_job_id).where(
         Notification.page_id == page.id, Notification.escalation_job_id.is_not(None)
     )
@@ -32,12 +36,25 @@ async def try_next_addresses(tx: Tx, page: Page) -> None:
             Notification.user_id == page.user_id,
             Notification.status == NotificationStatus.PENDING,
             Notification.due_at > tx.now,
+            ~is_told_elsewhere(tx),
         )
         .order_by(Notification.escalation_job_id, Notification.due_at, Notification.id)
     )
     for row in rows:
         row.due_at, row.updated_at = tx.now, tx.now
         wake_up(tx, row.contact_method_id, tx.now)
+
+
+def is_told_elsewhere(tx: Tx) -> ColumnElement[bool]:
+    """Hold where the person has the page of the same step at another address."""
+    other = aliased(Notification)
+    at_hand = (NotificationStatus.SENT, NotificationStatus.SENDING)
+    is_due = and_(other.status == NotificationStatus.PENDING, other.due_at <= tx.now)
+    return exists().where(
+        other.escalation_job_id == Notification.escalation_job_id,
+        other.user_id == Notification.user_id,
+        or_(other.status.in_(at_hand), is_due),
+    )
 
 
 async def tell_fallback(tx: Tx, page: Page, incidents: Sequence[Incident]) -> None:

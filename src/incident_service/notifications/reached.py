@@ -12,17 +12,18 @@ PATIENCE = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """How one notification of a level stands, and since when it is due."""
+    """How one notification of a level stands, and since when it is tried; None: not yet."""
 
     status: NotificationStatus
-    due_at: datetime
+    tried_since: datetime | None
 
 
 def reached_nobody(level: Collection[Attempted], now: datetime) -> bool:
     """Say whether the level counts as empty.
 
-    All its addresses have failed for good, or one has been due for two minutes, and not one has
-    taken the page. What a person's own rules put off until later is still to come.
+    All its addresses have failed for good, or one has been tried for two minutes, and not one has
+    taken the page. What was not tried yet is still to come: it may be put off by a person's own
+    rules, wait behind other pages in a storm, or for a worker that has just come back.
     """
     if any(each.status is NotificationStatus.SENT for each in level):
         return False
@@ -30,4 +31,6 @@ def reached_nobody(level: Collection[Attempted], now: datetime) -> bool:
     if not counted:
         return False
     for_good = all(each.status is NotificationStatus.FAILED for each in counted)
-    return for_good or any(each.due_at <= now - PATIENCE for each in counted)
+    return for_good or any(
+        each.tried_since is not None and each.tried_since <= now - PATIENCE for each in counted
+    )

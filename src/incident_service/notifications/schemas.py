@@ -129,7 +129,7 @@ class NoteSent(BaseModel):
 class Verification(Request):
     """The code that was sent to the address."""
 
-    code: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9]{6}$")]
+    code: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z2-9]{8}$")]
 
 
 class VerificationResult(BaseModel):

@@ -11,6 +11,7 @@ from incident_service.incidents import lifecycle, timeline
 from incident_service.incidents.lifecycle import Verb
 from incident_service.incidents.models import Incident
 from incident_service.incidents.timeline import EventKind
+from incident_service.notifications import actions as notifications
 
 
 async def reopen_incidents(
@@ -43,6 +44,7 @@ async def reopen_incidents(
     except IntegrityError as error:
         # The key became active again between the look and the lock.
         raise Overtaken from error
+    await notifications.cancel_updates(tx, [incident.id for incident in incidents])
     await climbs.start(tx, answered)
     await climbs.go_on(tx, unanswered)
 

@@ -2,9 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy.orm import aliased
 
 from incident_service.core.actor import Actor
 from incident_service.core.db import Tx
@@ -15,18 +17,19 @@ from incident_service.notifications.models import (
     NotificationKind,
     NotificationStatus,
 )
-from incident_service.teams.models import Channel, ContactMethod
+from incident_service.teams.models import Channel, ContactMethod, User
 
 TOLD = (NotificationStatus.SENT, NotificationStatus.SENDING)
 # Nobody wants to be called to hear that all is well.
 NOT_BY = (Channel.VOICE,)
+SAME_AGAIN_AFTER = timedelta(minutes=10)
 
 
 async def tell_those_paged(
     tx: Tx, incidents: Sequence[Incident], *, what: str, actor: Actor
 ) -> None:
     """Tell those whom the present climb has paged, but for the person who acted."""
-    recipients = await find_paged(tx, [incident.id for incident in incidents], actor)
+    recipients = await find_paged(tx, [incident.id for incident in incidents], what, actor)
     await request(
         tx,
         [
@@ -47,16 +50,36 @@ async def tell_those_paged(
     )
 
 
+def heard_lately(tx: Tx, what: str) -> ColumnElement[bool]:
+    """Hold for addresses that heard the same of the same incident within the last minutes."""
+    earlier = aliased(Notification)
+    return exists().where(
+        earlier.incident_id == Notification.incident_id,
+        earlier.contact_method_id == Notification.contact_method_id,
+        earlier.kind == NotificationKind.UPDATE,
+        earlier.reason.startswith(what),
+        earlier.created_at > tx.now - SAME_AGAIN_AFTER,
+    )
+
+
 async def find_paged(
-    tx: Tx, incident_ids: Sequence[UUID], actor: Actor
+    tx: Tx, incident_ids: Sequence[UUID], what: str, actor: Actor
 ) -> dict[UUID, list[Recipient]]:
-    """Return the addresses that took a page of each incident's present epoch."""
+    """Return the addresses that took a page of each incident's present epoch.
+
+    Those that have just heard the same are left out: an incident may flap.
+    """
     await tx.flush()
     rows = await tx.session.execute(
         select(Notification.incident_id, Notification.user_id, Notification.contact_method_id)
         .join(Incident, Incident.id == Notification.incident_id)
         .join(ContactMethod, ContactMethod.id == Notification.contact_method_id)
+        .outerjoin(User, User.id == Notification.user_id)
         .where(
+            ContactMethod.is_enabled,
+            ContactMethod.unverified_since.is_(None),
+            or_(User.id.is_(None), User.is_active),
+            ~heard_lately(tx, what),
             Notification.incident_id.in_(incident_ids),
             Notification.epoch == Incident.escalation_epoch,
             Notification.kind == NotificationKind.PAGE,

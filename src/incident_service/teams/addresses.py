@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from incident_service.core.sealing import is_sealed
 from incident_service.teams.models import Channel
 
 LONGEST_EMAIL = 254  # RFC 5321, with its erratum 1690
@@ -34,6 +35,8 @@ CONTACT_PREFIXES = {
 
 def problem_with(kind: Channel, address: str) -> str | None:
     """Say in a sentence why the channel cannot use the address; None when it can."""
+    if is_sealed(address):
+        return "No address begins with `sealed:`."
     return CHECKS[kind](address)
 
 

@@ -74,6 +74,7 @@ class User(Base):
     time_zone: Mapped[str] = mapped_column(comment="IANA name")
     is_active: Mapped[bool]
     external_id: Mapped[str | None]
+    last_note_at: Mapped[datetime | None] = mapped_column(comment="when a code or a test was sent")
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -30,7 +30,7 @@ from incident_service.cli.migrating import migrate
 from incident_service.cli.running import run, side_by_side, stop_on_signals
 from incident_service.cli.seed import Keys, seed
 from incident_service.cli.serving import bind, make_server, serve, with_bound_port
-from incident_service.cli.starting import prepare, seal_texts, watch_clock
+from incident_service.cli.starting import prepare, watch_clock
 from incident_service.cli.working import open_worker
 from incident_service.core.runtime import Runtime, open_runtime
 from incident_service.core.stopping import stops_within
@@ -128,7 +128,6 @@ async def work(settings: Settings, reach: Reach, directory: Path, listening: soc
         open_runtime(settings) as runtime,
         open_worker(runtime, console=sys.stdout) as worker,
     ):
-        await seal_texts(runtime)  # the demo's addresses are looked for as they are stored
         keys = await prepare_keys(runtime, reach, directory)
         server = make_server(create_serving_app(runtime), grace_s=GRACE_S)
         await side_by_side(

@@ -11,9 +11,11 @@ from incident_service.core.rows import change_row
 from incident_service.teams import queries
 from incident_service.teams.actions.users import lock_own_person
 from incident_service.teams.auth import Principal
-from incident_service.teams.models import ContactMethod
+from incident_service.teams.models import ContactMethod, User
 
-DIGITS = 6
+# 40 bits: nobody guesses one of these within its hour, however often new ones are asked for.
+ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+LENGTH = 8
 VALID_FOR = timedelta(hours=1)
 AGAIN_AFTER = timedelta(minutes=1)
 MOST_ATTEMPTS = 5
@@ -23,8 +25,12 @@ class AlreadyVerified(Conflict):
     """This address is paged already; it needs no code."""
 
 
-class CodeJustSent(Conflict):
-    """A code was sent less than a minute ago; wait for it."""
+class NotVerified(Conflict):
+    """It is not shown yet whose address this is; verify it first."""
+
+
+class JustSent(Conflict):
+    """Something was sent to this person less than a minute ago; wait for it."""
 
 
 async def make_code(
@@ -34,21 +40,48 @@ async def make_code(
 
     Raises:
         AlreadyVerified: it needs none.
-        CodeJustSent: the last one is on its way.
+        JustSent: see `take_turn`.
     """
-    await lock_own_person(tx, user_id, by)
+    user = await lock_own_person(tx, user_id, by)
     method = await queries.get_contact_method(tx.session, user_id, contact_method_id, lock=True)
     if method.unverified_since is None:
         raise AlreadyVerified
-    made_at = method.code_expires_at - VALID_FOR if method.code_expires_at else None
-    if made_at is not None and tx.now < made_at + AGAIN_AFTER:
-        raise CodeJustSent
-    code = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
+    take_turn(tx, user)
+    code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
     method.code_digest = digest(method, code)
     method.code_expires_at = tx.now + VALID_FOR
     method.code_attempts = 0
     await tx.flush()
     return method, code
+
+
+async def take_test(
+    tx: Tx, user_id: UUID, contact_method_id: UUID, *, by: Principal
+) -> ContactMethod:
+    """Return an address to which a test may be sent.
+
+    Raises:
+        NotVerified: it may be a stranger's.
+        JustSent: see `take_turn`.
+    """
+    user = await lock_own_person(tx, user_id, by)
+    method = await queries.get_contact_method(tx.session, user_id, contact_method_id)
+    if method.unverified_since is not None:
+        raise NotVerified
+    take_turn(tx, user)
+    await tx.flush()
+    return method
+
+
+def take_turn(tx: Tx, user: User) -> None:
+    """Let a person be sent one code or test a minute, whatever the address: none is for pestering.
+
+    Raises:
+        JustSent: the last one is on its way.
+    """
+    if user.last_note_at is not None and tx.now < user.last_note_at + AGAIN_AFTER:
+        raise JustSent
+    user.last_note_at = tx.now
 
 
 async def verify(
@@ -64,7 +97,7 @@ async def verify(
         return None
     method.code_attempts += 1
     is_valid = method.code_expires_at is not None and tx.now < method.code_expires_at
-    is_right = secrets.compare_digest(method.code_digest or "", digest(method, code))
+    is_right = secrets.compare_digest(method.code_digest or "", digest(method, code.upper()))
     is_verified = is_valid and is_right and method.code_attempts <= MOST_ATTEMPTS
     if is_verified:
         done = {"unverified_since": None, "code_digest": None, "code_expires_at": None}
