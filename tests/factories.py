@@ -113,6 +113,14 @@ async def make_contact_method(tx: Tx, user: User | None, **changes: Any) -> Cont
     return method
 
 
+async def make_team_channel(tx: Tx, team: Team, **changes: Any) -> ContactMethod:
+    """Give a team a channel; a webhook unless said otherwise."""
+    number = next(serial)
+    values = {"team_id": team.id, "name": f"#channel-{number}"}
+    values |= {"address": f"https://chat.example/{number}"}
+    return await make_contact_method(tx, None, **values | changes)
+
+
 async def make_policy(
     tx: Tx,
     team: Team,

@@ -11,7 +11,7 @@ from incident_service.alerts import api as alerts
 from incident_service.answering import api as answering
 from incident_service.catalog import api as catalog
 from incident_service.catalog.queries import say_which_services_use
-from incident_service.configuration.in_use import USER_IN_USE, USER_ON_CALL
+from incident_service.configuration.in_use import TEAM_CHANNEL_IN_USE, USER_IN_USE, USER_ON_CALL
 from incident_service.core import readiness
 from incident_service.core.db import DATABASE_AWAY, Transactions
 from incident_service.core.http import Problem, install_error_handlers
@@ -88,6 +88,7 @@ def create_app(
     app.state.user_in_use = USER_IN_USE
     app.state.schedule_in_use = (say_who_names_schedule,)
     app.state.contact_method_in_use = (say_what_waits_for_address,)
+    app.state.team_channel_in_use = TEAM_CHANNEL_IN_USE
     app.state.policy_hooks = PolicyHooks(
         count_active_on_policy, restart_on_policy, say_which_services_use
     )

@@ -73,6 +73,7 @@ async def test_a_file_makes_everything_it_names(transactions):
         "+ team Payments",
         "+ team Databases",
         "+ member Payments / first@example.org",
+        "+ channel Payments / #payments",
         "+ schedule Payments / Primary",
         "+ escalation policy Payments / On call",
         "+ service Payments / Checkout",
@@ -80,7 +81,7 @@ async def test_a_file_makes_everything_it_names(transactions):
         "+ integration Payments / Checkout / Alertmanager",
         "~ routing rules Payments / Checkout / Alertmanager: rules 0 → 1",
     ]
-    assert applied.plan.summary() == "12 to create, 1 to change, 0 to delete."
+    assert applied.plan.summary() == "13 to create, 1 to change, 0 to delete."
 
 
 async def test_applying_twice_changes_nothing(transactions):
@@ -103,7 +104,8 @@ async def test_what_is_exported_makes_the_same_installation(transactions):
     assert await export(transactions) == exported
     assert again.plan.summary() == applied.plan.summary()
     assert [title for title, _ in again.secrets] == [
-        "signing secret of contact method first@example.org / webhook"
+        "signing secret of contact method first@example.org / webhook",
+        "signing secret of channel Payments / #payments",
     ]
 
 

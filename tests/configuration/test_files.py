@@ -30,6 +30,8 @@ teams:
     external_id: t-1
     members:
       - {user: first@example.org, role: manager}
+    channels:
+      - {name: '#payments', kind: webhook, address: 'https://chat.example/payments'}
     schedules:
       - name: Primary
         time_zone: Australia/Lord_Howe
@@ -46,7 +48,7 @@ teams:
         repeat_count: 3
         ack_timeout_minutes: 60
         levels:
-          - targets: [{schedule: Primary}, {user: second@example.org}]
+          - targets: [{schedule: Primary}, {user: second@example.org}, {channel: "#payments"}]
             timeout_minutes: 5
           - targets: [{entire_team: true}]
     services:
@@ -177,7 +179,7 @@ def test_words_that_yaml_once_took_for_something_else_are_names(name):
         ),
         (
             TEAM_OF_NOTHING,
-            "team says whose schedule it is",
+            "team says whose schedule or channel it is",
         ),
         ("[" * 5000, "nested too deeply"),
         ("version: !!int x", "cannot be read"),

@@ -32,6 +32,7 @@ async def test_it_shows_who_was_told_how_and_with_what_result(
     assert item.pop("id")
     assert item == {
         "incident_id": str(incident.id),
+        "recipient": scene.user.name,
         "user_id": str(scene.user.id),
         "contact_method_id": str(scene.method.id),
         "channel": "webhook",

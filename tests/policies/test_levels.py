@@ -19,6 +19,8 @@ ANA_ID, BO_ID = UUID(int=1), UUID(int=2)
 ANA, BO = Target(TargetType.USER, ANA_ID), Target(TargetType.USER, BO_ID)
 TEAM = Target(TargetType.ENTIRE_TEAM)
 ROTA_ID = UUID(int=3)
+CHANNEL = Target(TargetType.TEAM_CHANNEL, UUID(int=4))
+NO_CHANNEL = Target(TargetType.TEAM_CHANNEL)
 ROTA, NO_ROTA = Target(TargetType.SCHEDULE, ROTA_ID), Target(TargetType.SCHEDULE)
 
 some_targets = st.builds(
@@ -40,6 +42,8 @@ some_levels = st.builds(
          "/levels/1/additional_targets/1/target_id"),
         ([PlanLevel((Target(TargetType.USER),), 5)], "/levels/0/target_id"),
         ([PlanLevel((Target(TargetType.ENTIRE_TEAM, uuid4()),), 5)], "/levels/0/target_id"),
+        ([PlanLevel((CHANNEL, ANA), 5)], "/levels/0/target_type"),
+        ([PlanLevel((ANA, NO_CHANNEL), 5)], "/levels/0/additional_targets/0/target_id"),
         ([PlanLevel((TEAM,), 2)], "/levels/0/timeout_minutes"),
         ([PlanLevel((ANA, TEAM), 2)], "/levels/0/timeout_minutes"),
     ],
@@ -52,7 +56,7 @@ def test_a_level_that_cannot_be_used_is_pointed_at(levels, pointer):
 
 
 @pytest.mark.parametrize(
-    "level", [PlanLevel((ANA,), 1), PlanLevel((TEAM,), 3), PlanLevel((TEAM, ROTA, BO), 10)]
+    "level", [PlanLevel((ANA,), 1), PlanLevel((TEAM,), 3), PlanLevel((TEAM, ROTA, BO, CHANNEL), 10)]
 )
 def test_a_usable_level_is_accepted(level):
     require_usable(as_listed([level]))
@@ -70,8 +74,10 @@ def test_what_is_accepted_names_people_by_id_and_gives_teams_time(levels):
             assert (target.type, target.id is None) in {
                 (TargetType.USER, False),
                 (TargetType.SCHEDULE, False),
+                (TargetType.TEAM_CHANNEL, False),
                 (TargetType.ENTIRE_TEAM, True),
             }
+        assert level.targets[0].type is not TargetType.TEAM_CHANNEL
         assert level.timeout_minutes >= (3 if TEAM in level.targets else 1)
 
 
@@ -91,6 +97,15 @@ def test_an_unknown_schedule_is_pointed_at():
         require_known(as_listed(levels), {ANA_ID}, set())
 
     assert refused.value.pointer == "/levels/1/target_id"
+
+
+def test_an_unknown_channel_is_pointed_at():
+    levels = [PlanLevel((ANA, CHANNEL), 5)]
+
+    with pytest.raises(Invalid) as refused:
+        require_known(as_listed(levels), {ANA_ID}, set(), {ROTA_ID})
+
+    assert refused.value.pointer == "/levels/0/additional_targets/0/target_id"
 
 
 def test_users_are_found_wherever_they_stand():

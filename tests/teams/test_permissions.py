@@ -40,6 +40,13 @@ delete_team                       401   ok   ok   403    403  404     403     40
 list_members                      401   ok   ok   ok     ok   404     ok      ok        ok       404
 put_member                        401   ok   ok   403    ok   404     ok      403       403      404
 delete_member                     401   ok   ok   403    ok   404     ok      403       403      404
+list_team_channels                401   ok   ok   ok     ok   404     ok      ok        ok       404
+create_team_channel               401   ok   ok   403    ok   404     ok      403       403      404
+get_team_channel                  401   ok   ok   ok     ok   404     ok      ok        ok       404
+update_team_channel               401   ok   ok   403    ok   404     ok      403       403      404
+delete_team_channel               401   ok   ok   403    ok   404     ok      403       403      404
+rotate_team_channel_secret        401   ok   ok   403    ok   404     ok      403       403      404
+test_team_channel                 401   ok   ok   403    ok   404     ok      403       403      404
 list_users                        401   ok   ok   ok     ok   ok      ok      ok        ok       ok
 create_user                       401   ok   ok   403    403  403     403     403       403      403
 get_user                          401   ok   ok   ok     ok   ok      ok      ok        ok       ok
@@ -189,6 +196,10 @@ class World:
         async with self.transactions.open() as tx:
             return await factories.make_contact_method(tx, self.colleague)
 
+    async def channel(self) -> Any:
+        async with self.transactions.open() as tx:
+            return await factories.make_team_channel(tx, self.stage.team)
+
     async def unverified(self) -> Any:
         async with self.transactions.open() as tx:
             since = {"unverified_since": tx.now, "kind": Channel.NTFY}
@@ -327,6 +338,7 @@ def saying(body: dict[str, Any]) -> Callable[[World], Any]:
 IN_TEAM = World.of_team
 SEEN = saying({"current_level": 1, "current_repeat": 1})
 RULES = "users/{world.colleague.id}/notification-rules"
+CHANNELS = "teams/{world.stage.team.id}/channels"
 METHODS = "users/{world.colleague.id}/contact-methods"
 REQUESTS: dict[str, Callable[[World], Awaitable[Request]]] = {
     "list_teams": of("team", "GET", "teams"),
@@ -339,6 +351,15 @@ REQUESTS: dict[str, Callable[[World], Awaitable[Request]]] = {
         "free_person", "PUT", "teams/{world.stage.team.id}/members/{}", saying({"role": "manager"})
     ),
     "delete_member": of("member", "DELETE", "teams/{world.stage.team.id}/members/{}"),
+    "list_team_channels": of("channel", "GET", CHANNELS),
+    "create_team_channel": of(
+        "team", "POST", CHANNELS, named(kind="slack", address="https://chat.example/hook")
+    ),
+    "get_team_channel": of("channel", "GET", CHANNELS + "/{}"),
+    "update_team_channel": of("channel", "PATCH", CHANNELS + "/{}", named()),
+    "delete_team_channel": of("channel", "DELETE", CHANNELS + "/{}"),
+    "rotate_team_channel_secret": of("channel", "POST", CHANNELS + "/{}/rotate-secret"),
+    "test_team_channel": of("channel", "POST", CHANNELS + "/{}/test"),
     "list_users": of("member", "GET", "users?limit=200"),
     "create_user": of(
         "team", "POST", "users", lambda _: {"name": "New", "email": f"{next(serial)}@example.org"}

@@ -34,10 +34,11 @@ from incident_service.configuration.document import (
     ScheduleEntry,
     ServiceEntry,
     TargetEntry,
+    TeamChannelEntry,
     TeamEntry,
     UserEntry,
 )
-from incident_service.configuration.in_use import USER_IN_USE, USER_ON_CALL
+from incident_service.configuration.in_use import TEAM_CHANNEL_IN_USE, USER_IN_USE, USER_ON_CALL
 from incident_service.configuration.queries import load_present
 from incident_service.core.db import Tx
 from incident_service.core.errors import DomainError
@@ -56,11 +57,16 @@ from incident_service.policies.schemas import (
 from incident_service.schedules import actions as schedules
 from incident_service.schedules.queries import get_schedule
 from incident_service.schedules.schemas import LayerWrite, ScheduleCreate, ScheduleUpdate
-from incident_service.teams.actions import contact_methods, teams, users
+from incident_service.teams.actions import contact_methods, team_channels, teams, users
 from incident_service.teams.auth import Principal
 from incident_service.teams.in_use import StillReferenced, find_needs, refuse_while_in_use
 from incident_service.teams.models import Scope
-from incident_service.teams.schemas import ContactMethodCreate, TeamCreate, UserCreate
+from incident_service.teams.schemas import (
+    ContactMethodCreate,
+    TeamChannelCreate,
+    TeamCreate,
+    UserCreate,
+)
 
 Entry = TypeVar("Entry", bound=Request)
 KEEP_PREVIOUS_KEY = timedelta(days=1)
@@ -70,6 +76,10 @@ FILE = Principal(UUID(int=0), "configuration file", frozenset({Scope.ADMIN}))
 
 class NameUnknown(DomainError):
     """The file names something that is neither in it nor in the installation."""
+
+
+class KindStays(DomainError):
+    """The file gives something another kind, which cannot be changed."""
 
 
 @dataclass(slots=True)
@@ -126,6 +136,7 @@ class Hand:
             Kind.CONTACT_METHOD: self._contact_method,
             Kind.TEAM: self._team,
             Kind.MEMBER: self._member,
+            Kind.CHANNEL: self._channel,
             Kind.SCHEDULE: self._schedule,
             Kind.POLICY: self._policy,
             Kind.SERVICE: self._service,
@@ -179,10 +190,7 @@ class Hand:
             wanted = ContactMethodCreate(**entry.model_dump(exclude={"is_enabled"}))
             method = await contact_methods.create_contact_method(self._tx, user_id, wanted, by=FILE)
             change.row.id = method.id
-            if method.signing_secret:
-                self._applied.secrets.append(
-                    (f"signing secret of {change.title}", method.signing_secret)
-                )
+            self._tell_secret(change, method.signing_secret)
         if change.verb is Verb.CHANGE or not entry.is_enabled:
             changes = entry.model_dump(include={"bundle", "is_enabled"})
             await contact_methods.update_contact_method(
@@ -200,6 +208,26 @@ class Hand:
         entry = expect(MemberEntry, change.after)
         change.row.id = self._user_id(entry.user)
         await teams.put_membership(self._tx, parent_id(change), change.row.id, entry.role, by=FILE)
+
+    async def _channel(self, change: Change) -> None:
+        entry = expect(TeamChannelEntry, change.after)
+        if entry.kind != expect(TeamChannelEntry, change.row.entry).kind:
+            raise KindStays("A channel's kind stays: give one of another kind another name.")
+        team_id = parent_id(change)
+        if change.verb is Verb.CREATE:
+            wanted = TeamChannelCreate(**entry.model_dump(exclude={"is_enabled"}))
+            channel = await team_channels.create_team_channel(self._tx, team_id, wanted, by=FILE)
+            change.row.id = channel.id
+            self._tell_secret(change, channel.signing_secret)
+        if change.verb is Verb.CHANGE or not entry.is_enabled:
+            changes = entry.model_dump(exclude={"kind"})
+            await team_channels.update_team_channel(
+                self._tx, team_id, change.row.known_id, changes, by=FILE
+            )
+
+    def _tell_secret(self, change: Change, secret: str | None) -> None:
+        if secret:
+            self._applied.secrets.append((f"signing secret of {change.title}", secret))
 
     async def _schedule(self, change: Change) -> None:
         entry = expect(ScheduleEntry, change.after)
@@ -248,6 +276,9 @@ class Hand:
         if entry.schedule:
             schedule = self._of_team(Kind.SCHEDULE, entry.team, team, entry.schedule)
             return TargetWrite(target_type=TargetType.SCHEDULE, target_id=schedule)
+        if entry.channel:
+            channel = self._of_team(Kind.CHANNEL, entry.team, team, entry.channel)
+            return TargetWrite(target_type=TargetType.TEAM_CHANNEL, target_id=channel)
         return TargetWrite(target_type=TargetType.ENTIRE_TEAM)
 
     async def _service(self, change: Change) -> None:
@@ -266,6 +297,8 @@ class Hand:
 
     async def _integration(self, change: Change) -> None:
         entry = expect(IntegrationEntry, change.after)
+        if entry.kind != expect(IntegrationEntry, change.row.entry).kind:
+            raise KindStays("An integration's kind stays: give one of another kind another name.")
         if change.verb is Verb.CREATE:
             wanted = IntegrationCreate(
                 service_id=parent_id(change), name=entry.name, kind=entry.kind
@@ -314,11 +347,8 @@ class Hand:
         match change.kind:
             case Kind.USER:
                 await users.delete_user(tx, row_id, USER_IN_USE, by=FILE)
-            case Kind.CONTACT_METHOD:
-                checks = (say_what_waits_for_address,)
-                await contact_methods.delete_contact_method(
-                    tx, parent_id(change), row_id, checks, by=FILE
-                )
+            case Kind.CONTACT_METHOD | Kind.CHANNEL:
+                await self._delete_address(change)
             case Kind.TEAM:
                 await teams.delete_team(tx, row_id, by=FILE)
             case Kind.MEMBER:
@@ -335,6 +365,16 @@ class Hand:
                 await integrations.delete_integration(tx, row_id, by=FILE)
             case Kind.LAYER | Kind.ROUTING_RULES:
                 raise AssertionError("these go with what they belong to")
+
+    async def _delete_address(self, change: Change) -> None:
+        of, row_id = parent_id(change), change.row.known_id
+        if change.kind is Kind.CHANNEL:
+            await team_channels.delete_team_channel(
+                self._tx, of, row_id, TEAM_CHANNEL_IN_USE, by=FILE
+            )
+        else:
+            checks = (say_what_waits_for_address,)
+            await contact_methods.delete_contact_method(self._tx, of, row_id, checks, by=FILE)
 
     async def _delete_policy(self, policy_id: UUID) -> None:
         policy = await get_policy(self._tx.session, policy_id, FILE, lock=True)

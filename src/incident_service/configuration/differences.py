@@ -13,6 +13,7 @@ from incident_service.configuration.document import (
     LayerEntry,
     RuleEntry,
     ScheduleEntry,
+    TeamChannelEntry,
     UserEntry,
 )
 from incident_service.core.fields import Request
@@ -25,6 +26,7 @@ class Kind(StrEnum):
     CONTACT_METHOD = "contact method"
     TEAM = "team"
     MEMBER = "member"
+    CHANNEL = "channel"
     SCHEDULE = "schedule"
     LAYER = "layer"
     POLICY = "escalation policy"
@@ -51,6 +53,7 @@ PARTS: Mapping[Kind, Mapping[str, Kind]] = {
     Kind.USER: {"contact_methods": Kind.CONTACT_METHOD},
     Kind.TEAM: {
         "members": Kind.MEMBER,
+        "channels": Kind.CHANNEL,
         "schedules": Kind.SCHEDULE,
         "escalation_policies": Kind.POLICY,
         "services": Kind.SERVICE,
@@ -234,7 +237,7 @@ def switched_off(entry: Request) -> Request | None:
     match entry:
         case UserEntry():
             return entry.model_copy(update={"is_active": False})
-        case ContactMethodEntry():
+        case ContactMethodEntry() | TeamChannelEntry():
             return entry.model_copy(update={"is_enabled": False})
         case _:
             return None

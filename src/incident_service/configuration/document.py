@@ -25,7 +25,7 @@ from incident_service.policies.schemas import AckTimeout, Minutes, Reminder, Rep
 from incident_service.schedules.schemas import LayerShape
 from incident_service.schedules.schemas import TimeZone as ScheduleTimeZone
 from incident_service.teams.models import Channel, Role
-from incident_service.teams.schemas import Address, Bundle, Email, TimeZone
+from incident_service.teams.schemas import Address, Bundle, Email, TeamChannelKind, TimeZone
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 UserRef = Annotated[Email, AfterValidator(str.lower), Field(description="A user's mail address.")]
@@ -75,6 +75,16 @@ class MemberEntry(Request):
     role: Role
 
 
+class TeamChannelEntry(Request):
+    """A channel of the team."""
+
+    name: Name
+    kind: TeamChannelKind
+    address: Address
+    bundle: Bundle = True
+    is_enabled: bool = True
+
+
 class LayerEntry(LayerShape):
     """Participants who take turns. Without `starts_at`, whoever has the turn keeps it."""
 
@@ -95,20 +105,21 @@ class ScheduleEntry(Request):
 
 
 class TargetEntry(Request):
-    """Whom to page: one of `user`, `schedule` and `entire_team`."""
+    """Whom to page: one of `user`, `schedule`, `entire_team` and `channel`."""
 
     user: UserRef | None = None
     schedule: Name | None = None
+    channel: Name | None = Field(None, description="Told in addition: never a level's first.")
     team: OtherTeam = None
     entire_team: Literal[True] | None = None
 
     @model_validator(mode="after")
-    def _one_of_three(self) -> Self:
-        given = [each for each in (self.user, self.schedule, self.entire_team) if each]
-        if len(given) != 1:
-            raise ValueError("give exactly one of user, schedule and entire_team: true")
-        if self.team and not self.schedule:
-            raise ValueError("team says whose schedule it is; give both")
+    def _one_of_four(self) -> Self:
+        named = (self.user, self.schedule, self.channel, self.entire_team)
+        if len([each for each in named if each]) != 1:
+            raise ValueError("give exactly one of user, schedule, channel and entire_team: true")
+        if self.team and not self.schedule and not self.channel:
+            raise ValueError("team says whose schedule or channel it is; give both")
         return self
 
 
@@ -123,6 +134,12 @@ class LevelEntry(Request):
         """Name each target once, as it will be stored."""
         once = [each for at, each in enumerate(self.targets) if each not in self.targets[:at]]
         self.targets[:] = once
+        return self
+
+    @model_validator(mode="after")
+    def _people_first(self) -> Self:
+        if self.targets[0].channel:
+            raise ValueError("a channel is told in addition to people; name those first")
         return self
 
 
@@ -191,6 +208,7 @@ class TeamEntry(Request):
     name: Name
     external_id: ExternalId | None = None
     members: list[MemberEntry] | None = None
+    channels: list[TeamChannelEntry] | None = None
     schedules: list[ScheduleEntry] | None = None
     escalation_policies: list[PolicyEntry] | None = None
     services: list[ServiceEntry] | None = None
@@ -198,6 +216,7 @@ class TeamEntry(Request):
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         require_once("member", [member.user for member in self.members or ()])
+        require_once("channel", [each.name for each in self.channels or ()])
         require_once("schedule", [each.name for each in self.schedules or ()])
         require_once("escalation policy", [each.name for each in self.escalation_policies or ()])
         require_once("service", [service.name for service in self.services or ()])

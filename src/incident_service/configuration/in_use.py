@@ -1,7 +1,10 @@
-"""What keeps people from being deleted or made inactive, put together from all domains."""
+"""What keeps people and channels from going, put together from all domains."""
 
-from incident_service.notifications.queries import say_what_waits_for_user
-from incident_service.policies.queries import say_who_names_user
+from incident_service.notifications.queries import (
+    say_what_waits_for_address,
+    say_what_waits_for_user,
+)
+from incident_service.policies.queries import say_who_names_channel, say_who_names_user
 from incident_service.schedules.queries import (
     say_where_user_takes_turns,
     say_which_schedules_name_user,
@@ -9,3 +12,4 @@ from incident_service.schedules.queries import (
 
 USER_ON_CALL = (say_who_names_user, say_where_user_takes_turns)
 USER_IN_USE = (say_who_names_user, say_which_schedules_name_user, say_what_waits_for_user)
+TEAM_CHANNEL_IN_USE = (say_who_names_channel, say_what_waits_for_address)

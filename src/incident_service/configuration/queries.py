@@ -25,6 +25,7 @@ from incident_service.configuration.document import (
     ScheduleEntry,
     ServiceEntry,
     TargetEntry,
+    TeamChannelEntry,
     TeamEntry,
     UserEntry,
 )
@@ -124,12 +125,14 @@ class Reading:
         self._history = history
         self._users: dict[UUID, User] = {}
         self._teams: dict[UUID, Team] = {}
+        self._methods: dict[UUID, ContactMethod] = {}
         self._schedules: dict[UUID, Schedule] = {}
         self._policies: dict[UUID, EscalationPolicy] = {}
         self._services: dict[UUID, Service] = {}
 
     async def everything(self) -> dict[Kind, list[Row]]:
         """Read all there is."""
+        self._methods = await self._by_id(ContactMethod)
         users = await self._read_users()
         self._teams = await self._by_id(Team)
         self._services = await self._by_id(Service)
@@ -142,6 +145,7 @@ class Reading:
             row = self._row(TeamEntry(name=team.name, external_id=team.external_id), team.id)
             row.parts = {
                 Kind.MEMBER: members[team.id],
+                Kind.CHANNEL: self._channels(team.id),
                 Kind.SCHEDULE: schedules[team.id],
                 Kind.POLICY: policies[team.id],
                 Kind.SERVICE: services[team.id],
@@ -160,7 +164,7 @@ class Reading:
     async def _read_users(self) -> list[Row]:
         self._users = await self._by_id(User)
         methods: dict[UUID, list[Row]] = defaultdict(list)
-        for method in (await self._by_id(ContactMethod)).values():
+        for method in self._methods.values():
             if method.user_id and method.kind is not Channel.CONSOLE:
                 entry = ContactMethodEntry.model_construct(**columns(method, ContactMethodEntry))
                 methods[method.user_id].append(self._row(entry, method.id))
@@ -170,6 +174,15 @@ class Reading:
             row.parts = {Kind.CONTACT_METHOD: methods[user.id]}
             rows.append(row)
         return rows
+
+    def _channels(self, team_id: UUID) -> list[Row]:
+        return [
+            self._row(
+                TeamChannelEntry.model_construct(**columns(method, TeamChannelEntry)), method.id
+            )
+            for method in self._methods.values()
+            if method.team_id == team_id
+        ]
 
     async def _read_members(self) -> dict[UUID, list[Row]]:
         members: dict[UUID, list[Row]] = defaultdict(list)
@@ -233,6 +246,10 @@ class Reading:
                 schedule = self._schedules[known(target.id)]
                 team = self._other_team(schedule.team_id, team_id)
                 return TargetEntry(schedule=schedule.name, team=team)
+            case TargetType.TEAM_CHANNEL:
+                channel = self._methods[known(target.id)]
+                team = self._other_team(known(channel.team_id), team_id)
+                return TargetEntry(channel=channel.name, team=team)
             case TargetType.ENTIRE_TEAM:
                 return TargetEntry(entire_team=True)
 

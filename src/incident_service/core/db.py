@@ -1,7 +1,7 @@
 """The database session and the one transaction every request and job runs in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -127,7 +127,7 @@ def sealer_of(dialect: Dialect) -> Sealer:
     return sealer
 
 
-def one_of(column: str, members: type[StrEnum]) -> CheckConstraint:
+def one_of(column: str, members: Iterable[StrEnum]) -> CheckConstraint:
     """Hold a text column to the values of `members`."""
     values = ", ".join(f"'{member.value}'" for member in members)
     return CheckConstraint(f"{column} IN ({values})", name=f"{column}_known")

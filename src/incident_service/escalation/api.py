@@ -12,6 +12,7 @@ from incident_service.core.pagination import PageQuery, page_query
 from incident_service.escalation import queries
 from incident_service.escalation.forecast import Forecast, foresee
 from incident_service.escalation.schemas import (
+    ChannelForeseen,
     EndForeseen,
     EscalationJobPage,
     EscalationJobRead,
@@ -78,6 +79,7 @@ def shown_levels(forecast: Forecast) -> list[LevelForeseen]:
             repeat=level.position.repeat,
             level_number=level.position.level,
             people=shown_people(level.people),
+            channels=[ChannelForeseen.model_validate(channel) for channel in level.channels],
             pages_nobody=not level.people,
         )
         for level in forecast.levels

@@ -18,7 +18,7 @@ from incident_service.notifications.actions import Recipient, Request
 from incident_service.notifications.models import NotificationKind
 from incident_service.observability import metrics
 from incident_service.policies.plan import Plan
-from incident_service.policies.targets import Person, Reach, load_reach
+from incident_service.policies.targets import Person, Reach, TeamChannel, load_reach
 
 RECHECK_MINUTES = 5
 # An exhausted incident that nobody is reminded of still has a timer, so that "OPEN has exactly
@@ -99,12 +99,15 @@ def execute(changes: Changes, item: Climb, position: Position, outcome: str) -> 
 def page(tx: Tx, changes: Changes, item: Climb, step: Page, reach: Reach) -> None:
     """Notify everybody of the level and set the timer of the step that follows."""
     incident = item.incident
-    people = reach.meant_by(incident.team_id, item.plan.levels[step.at.level - 1].targets)
+    targets = item.plan.levels[step.at.level - 1].targets
+    people = reach.meant_by(incident.team_id, targets)
+    channels = reach.channels_of(targets)
     due_at = tx.now + changes.minutes(step.wait_minutes)
     row_id = execute(changes, item, step.at, "paged")
     incident.current_repeat, incident.current_level = step.at.repeat, step.at.level
     incident.last_escalated_at = tx.now
-    changes.requests.append(request(incident, row_id, f"level {step.at.level}", people))
+    recipients = (*addresses_of(people), *(Recipient(None, channel.id) for channel in channels))
+    changes.requests.append(request(incident, row_id, f"level {step.at.level}", recipients))
     changes.add_pending(incident, TimerKind.STEP, step.following, due_at)
     timeline.record(
         tx,
@@ -112,6 +115,7 @@ def page(tx: Tx, changes: Changes, item: Climb, step: Page, reach: Reach) -> Non
         EventKind.PAGED,
         data=as_json(step.at)
         | {"users": names(people), "next": as_json(step.following), "next_at": due_at.isoformat()}
+        | ({"channels": names(channels)} if channels else {})
         | lateness(tx, item),
     )
 
@@ -184,13 +188,13 @@ def tell_managers(
     people = list(told.values())
     if people:
         incident.last_escalated_at = changes.now
-        changes.requests.append(request(incident, row_id, reason, people))
+        changes.requests.append(request(incident, row_id, reason, addresses_of(people)))
         return names(people)
     if reach.fallback_contact_method_id is None:
         return []
     incident.last_escalated_at = changes.now
     fallback = (Recipient(None, reach.fallback_contact_method_id),)
-    changes.requests.append(request(incident, row_id, reason, recipients=fallback))
+    changes.requests.append(request(incident, row_id, reason, fallback))
     return [{"id": None, "name": "fallback contact"}]
 
 
@@ -198,11 +202,9 @@ def request(
     incident: Incident,
     row_id: UUID,
     reason: str,
-    people: Sequence[Person] = (),
-    *,
-    recipients: tuple[Recipient, ...] = (),
+    recipients: tuple[Recipient, ...],
 ) -> Request:
-    """Ask for a page to every contact method of `people`, or to `recipients`."""
+    """Ask for a page to `recipients`."""
     return Request(
         incident_id=incident.id,
         escalation_job_id=row_id,
@@ -212,18 +214,22 @@ def request(
         level=incident.current_level,
         repeat=incident.current_repeat,
         priority=incident.priority,
-        recipients=recipients
-        or tuple(
-            Recipient(person.id, method_id)
-            for person in people
-            for method_id in person.contact_method_ids
-        ),
+        recipients=recipients,
     )
 
 
-def names(people: Sequence[Person]) -> list[dict[str, Any]]:
-    """Return people as the timeline shows them."""
-    return [{"id": str(person.id), "name": person.name} for person in people]
+def addresses_of(people: Sequence[Person]) -> tuple[Recipient, ...]:
+    """Return every contact method of `people`."""
+    return tuple(
+        Recipient(person.id, method_id)
+        for person in people
+        for method_id in person.contact_method_ids
+    )
+
+
+def names(told: Sequence[Person | TeamChannel]) -> list[dict[str, Any]]:
+    """Return people or channels as the timeline shows them."""
+    return [{"id": str(each.id), "name": each.name} for each in told]
 
 
 def as_json(position: Position) -> dict[str, int]:

@@ -9,7 +9,7 @@ from uuid import UUID
 from incident_service.escalation import steps
 from incident_service.escalation.steps import Exhausted, NobodyToPage, Page, Position
 from incident_service.policies.plan import Plan
-from incident_service.policies.targets import Person, Reach
+from incident_service.policies.targets import Person, Reach, TeamChannel
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Foreseen:
     at: datetime
     position: Position
     people: tuple[Person, ...]
+    channels: tuple[TeamChannel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ def foresee(
         levels += passed_over(step.skipped, at)
         match step:
             case Page():
-                levels.append(Foreseen(at, step.at, people[step.at.level - 1]))
+                told = people[step.at.level - 1]
+                channels = reach.channels_of(plan.levels[step.at.level - 1].targets)
+                levels.append(Foreseen(at, step.at, told, tuple(channels)))
                 due, at = step.following, at + minute * step.wait_minutes
             case Exhausted():
                 return Forecast(tuple(levels), end(at, "exhausted", team_id, reach))

@@ -117,7 +117,10 @@ async def has_run(session: AsyncSession, incident: Incident, at: Position) -> bo
 
 
 async def untold_at_level(session: AsyncSession, incidents: Sequence[Incident]) -> set[UUID]:
-    """Return those of the incidents whose last level heard nothing: its pages were taken back."""
+    """Return those of the incidents whose last level heard nothing: its pages were taken back.
+
+    A team's channel is nobody who would answer.
+    """
     rows = await session.execute(
         select(
             Notification.incident_id,
@@ -127,6 +130,7 @@ async def untold_at_level(session: AsyncSession, incidents: Sequence[Incident]) 
         .where(
             Incident.id.in_([incident.id for incident in incidents]),
             Notification.kind == NotificationKind.PAGE,
+            Notification.user_id.is_not(None),
             Notification.epoch == Incident.escalation_epoch,
             Notification.repeat == Incident.current_repeat,
             Notification.level == Incident.current_level,

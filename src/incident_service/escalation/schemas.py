@@ -42,6 +42,13 @@ class PersonForeseen(Response):
     name: str
 
 
+class ChannelForeseen(Response):
+    """A team's channel that would be told."""
+
+    id: UUID
+    name: str
+
+
 class LevelForeseen(BaseModel):
     """A level at its time; one that would page nobody is passed over at once."""
 
@@ -49,6 +56,7 @@ class LevelForeseen(BaseModel):
     repeat: int
     level_number: int
     people: list[PersonForeseen]
+    channels: list[ChannelForeseen] = Field(description="Told in addition to people.")
     pages_nobody: bool
 
 

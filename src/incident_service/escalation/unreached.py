@@ -67,10 +67,11 @@ async def find_untaken(tx: Tx, resting: Collection[UUID], limit: int) -> Sequenc
 
 
 def of_present_level(notification: type[Notification]) -> ColumnElement[bool]:
-    """Hold for the pages of the level that the incident's climb has come to."""
+    """Hold for the pages to people of the level that the incident's climb has come to."""
     return and_(
         notification.incident_id == Incident.id,
         notification.kind == NotificationKind.PAGE,
+        notification.user_id.is_not(None),
         notification.epoch == Incident.escalation_epoch,
         notification.level == Incident.current_level,
         notification.repeat == Incident.current_repeat,

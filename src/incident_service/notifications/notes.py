@@ -1,14 +1,35 @@
-"""Send a person a message that is about no incident; it goes the way of a page."""
+"""Send a person, or a team's channel, a message that is about no incident.
+
+It goes the way of a page.
+"""
+
+from uuid import UUID
 
 from incident_service import jobs
 from incident_service.catalog.priority import Priority
 from incident_service.core.db import Tx
 from incident_service.core.ids import new_id
+from incident_service.notifications import queries
 from incident_service.notifications.models import Page, PageStatus
+from incident_service.teams.actions.team_channels import lock_team_channel
+from incident_service.teams.actions.verification import AGAIN_AFTER, JustSent
+from incident_service.teams.auth import Principal
 from incident_service.teams.models import ContactMethod
 
 TEST = "This is a test of incident-service. Pages will reach you here."
 CODE = "Your code for incident-service is {code}. It is valid for an hour."
+
+
+async def test_team_channel(tx: Tx, team_id: UUID, channel_id: UUID, *, by: Principal) -> Page:
+    """Send a test to a team's channel, once a minute.
+
+    Raises:
+        JustSent: the last one is on its way.
+    """
+    channel = await lock_team_channel(tx, team_id, channel_id, by)
+    if await queries.was_noted_since(tx.session, channel_id, tx.now - AGAIN_AFTER):
+        raise JustSent
+    return await send_note(tx, channel, TEST)
 
 
 async def send_note(tx: Tx, method: ContactMethod, note: str) -> Page:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -23,7 +23,9 @@ from incident_service.notifications.models import (
     PageStatus,
 )
 from incident_service.notifications.spacing import MEMORY, SPACING, EarlierPage
-from incident_service.teams.models import Channel, ContactMethod
+from incident_service.teams.models import Channel, ContactMethod, User
+
+FALLBACK_CONTACT = "fallback contact"
 
 
 def rank(priority: ColumnElement[Priority] | InstrumentedAttribute[Priority]) -> ColumnElement[int]:
@@ -204,11 +206,12 @@ async def say_what_waits(session: AsyncSession, to_whom: ColumnElement[bool]) ->
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A notification, how its page fares, the kind of its address, and its page's last attempt."""
+    """A notification, how its page fares, who is told and how, and its page's last attempt."""
 
     notification: Notification
     page: Page | None
     channel: Channel
+    recipient: str
     attempt: PageAttempt | None = None
 
 
@@ -223,12 +226,12 @@ async def list_notifications(
         page.id: page for page in await session.scalars(select(Page).where(Page.id.in_(page_ids)))
     }
     attempts = await load_last_attempts(session, page_ids)
-    channels = await load_channels(session, {row.contact_method_id for row in rows})
+    addresses = await load_recipients(session, {row.contact_method_id for row in rows})
     told = [
         Told(
             row,
             pages[row.page_id] if row.page_id else None,
-            channels[row.contact_method_id],
+            *addresses[row.contact_method_id],
             attempts.get(row.page_id) if row.page_id else None,
         )
         for row in rows
@@ -267,11 +270,31 @@ async def get_page(session: AsyncSession, page_id: UUID) -> tuple[Page, Sequence
     return page, rows.all()
 
 
-async def load_channels(
+async def load_recipients(
     session: AsyncSession, contact_method_ids: Collection[UUID]
-) -> dict[UUID, Channel]:
-    """Return the channel of each contact method."""
+) -> dict[UUID, tuple[Channel, str]]:
+    """Return the kind of each contact method, and the name of the person or channel behind it."""
     rows = await session.execute(
-        select(ContactMethod.id, ContactMethod.kind).where(ContactMethod.id.in_(contact_method_ids))
+        select(ContactMethod.id, ContactMethod.kind, ContactMethod.name, User.name.label("person"))
+        .outerjoin(User, User.id == ContactMethod.user_id)
+        .where(ContactMethod.id.in_(contact_method_ids))
     )
-    return {row.id: row.kind for row in rows}
+    return {row.id: (row.kind, row.person or row.name or FALLBACK_CONTACT) for row in rows}
+
+
+async def find_team_of(session: AsyncSession, contact_method_id: UUID) -> UUID | None:
+    """Return the team whose channel this is; None when it is no team's."""
+    team_id: UUID | None = await session.scalar(
+        select(ContactMethod.team_id).where(ContactMethod.id == contact_method_id)
+    )
+    return team_id
+
+
+async def was_noted_since(session: AsyncSession, contact_method_id: UUID, since: datetime) -> bool:
+    """Say whether a message about no incident was sent there since an instant."""
+    sent = exists().where(
+        Page.contact_method_id == contact_method_id,
+        Page.note.is_not(None),
+        Page.created_at > since,
+    )
+    return bool(await session.scalar(select(sent)))

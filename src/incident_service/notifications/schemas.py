@@ -21,7 +21,12 @@ class NotificationRead(Response):
 
     id: UUID
     incident_id: UUID
-    user_id: UUID | None = Field(description="Null: the installation's fallback contact.")
+    recipient: str = Field(
+        description="The person's name, the team channel's, or `fallback contact`."
+    )
+    user_id: UUID | None = Field(
+        description="Null: a team's channel, or the installation's fallback contact."
+    )
     contact_method_id: UUID
     channel: Channel
     kind: NotificationKind = Field(description="A page asks for an answer; an update informs.")
@@ -48,6 +53,7 @@ class NotificationRead(Response):
         return cls(
             id=row.id,
             incident_id=row.incident_id,
+            recipient=told.recipient,
             user_id=row.user_id,
             contact_method_id=row.contact_method_id,
             channel=told.channel,

@@ -22,9 +22,10 @@ from incident_service.policies.schemas import (
     EscalationPolicyUpdate,
     LevelWrite,
 )
+from incident_service.policies.targets import ids_of
 from incident_service.schedules.models import Schedule
 from incident_service.teams.auth import Principal
-from incident_service.teams.models import User
+from incident_service.teams.models import ContactMethod, User
 from incident_service.teams.queries import get_team, visible
 
 
@@ -153,10 +154,11 @@ async def usable_levels(
 ) -> list[PlanLevel]:
     """Return the levels with each target once.
 
-    The policy `of` may go on naming another team's schedule that an admin has put there.
+    The policy `of` may go on naming another team's schedule or channel that an admin has put
+    there.
 
-    The users and schedules are locked against being deleted or made inactive until the levels are
-    written.
+    The users, schedules and channels are locked against being deleted or made inactive until the
+    levels are written.
 
     Raises:
         TargetNotUsable: somebody cannot be paged.
@@ -173,18 +175,31 @@ async def usable_levels(
     schedules = await tx.session.scalars(
         visible(named, Schedule.team_id, by).order_by(Schedule.id).with_for_update(read=True)
     )
-    known = set(schedules) | await schedules_of(tx, of)
-    rungs.require_known(asked, set(active), known)
+    named = select(ContactMethod.id).where(
+        ContactMethod.id.in_(rungs.named(asked, TargetType.TEAM_CHANNEL)),
+        ContactMethod.team_id.is_not(None),
+    )
+    channels = await tx.session.scalars(
+        visible(named, ContactMethod.team_id, by)
+        .order_by(ContactMethod.id)
+        .with_for_update(read=True)
+    )
+    already = await targets_of(tx, of)
+    rungs.require_known(
+        asked,
+        set(active),
+        {*schedules, *ids_of(already, TargetType.SCHEDULE)},
+        {*channels, *ids_of(already, TargetType.TEAM_CHANNEL)},
+    )
     return [rungs.merged(level) for level in asked.values()]
 
 
-async def schedules_of(tx: Tx, policy_id: UUID | None) -> set[UUID]:
-    """Return the schedules that a policy names."""
+async def targets_of(tx: Tx, policy_id: UUID | None) -> set[Target]:
+    """Return whom a policy names."""
     if policy_id is None:
         return set()
     rows = (await queries.load_levels(tx.session, [policy_id])).get(policy_id, [])
-    targets = (target for row in rows for target in queries.plan_level(row).targets)
-    return {each.id for each in targets if each.id and each.type is TargetType.SCHEDULE}
+    return {target for row in rows for target in queries.plan_level(row).targets}
 
 
 async def replace_levels(tx: Tx, policy_id: UUID, levels: Sequence[PlanLevel]) -> None:

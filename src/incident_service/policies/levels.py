@@ -52,7 +52,8 @@ def require_usable(asked: Asked) -> None:
     """Refuse what no installation could page.
 
     Raises:
-        TargetNotUsable: a user or a schedule without an id, an id of the entire team.
+        TargetNotUsable: somebody without an id, an id of the entire team, a channel that comes
+            first.
         TimeoutTooShort: the entire team has less than 3 minutes.
     """
     for target, pointer in targets_with_pointers(asked):
@@ -65,6 +66,14 @@ def require_usable(asked: Asked) -> None:
                 raise TargetNotUsable(
                     "The entire team is always the policy's own: leave the id out.",
                     f"{pointer}/target_id",
+                )
+            case TargetType.TEAM_CHANNEL if target.id is None:
+                raise TargetNotUsable("A channel is named by its id.", f"{pointer}/target_id")
+            case TargetType.TEAM_CHANNEL if pointer in asked:
+                raise TargetNotUsable(
+                    "A channel is told in addition to people: name a user, a schedule or the "
+                    "entire team first, and the channel in additional_targets.",
+                    f"{pointer}/target_type",
                 )
             case _:
                 pass
@@ -80,8 +89,13 @@ def named(asked: Asked, what: TargetType) -> set[UUID]:
     return {target.id for target, _ in found if target.type is what and target.id}
 
 
-def require_known(asked: Asked, users: Collection[UUID], schedules: Collection[UUID]) -> None:
-    """Refuse users who are not among the active ones, and schedules that are not there.
+def require_known(
+    asked: Asked,
+    users: Collection[UUID],
+    schedules: Collection[UUID],
+    channels: Collection[UUID] = (),
+) -> None:
+    """Refuse users who are not among the active ones, and what else is not there.
 
     Raises:
         TargetNotUsable: at the first of them.
@@ -91,6 +105,8 @@ def require_known(asked: Asked, users: Collection[UUID], schedules: Collection[U
             raise TargetNotUsable("There is no such active user.", f"{pointer}/target_id")
         if target.type is TargetType.SCHEDULE and target.id not in schedules:
             raise TargetNotUsable("There is no such schedule.", f"{pointer}/target_id")
+        if target.type is TargetType.TEAM_CHANNEL and target.id not in channels:
+            raise TargetNotUsable("There is no such team channel.", f"{pointer}/target_id")
 
 
 def merged(level: PlanLevel) -> PlanLevel:

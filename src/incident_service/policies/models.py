@@ -13,11 +13,19 @@ from incident_service.core.db import Base, ClosedText, one_of
 
 
 class TargetType(StrEnum):
-    """Who a level tells: one person, whoever a schedule has on call, or the whole team."""
+    """Who a level tells: one person, whoever a schedule has on call, or the whole team.
+
+    A team's channel, such as a chat's, is told in addition to people.
+    """
 
     USER = "user"
     SCHEDULE = "schedule"
     ENTIRE_TEAM = "entire_team"
+    TEAM_CHANNEL = "team_channel"
+
+
+OF_PEOPLE = (TargetType.USER, TargetType.SCHEDULE, TargetType.ENTIRE_TEAM)
+"""What the first target of a level can be: a channel answers no page."""
 
 
 class EscalationPolicy(Base):
@@ -74,7 +82,7 @@ class EscalationLevel(Base):
         Index(
             "uq_escalation_levels_level_number", "escalation_policy_id", "level_number", unique=True
         ),
-        one_of("target_type", TargetType),
+        one_of("target_type", OF_PEOPLE),
         CheckConstraint("level_number BETWEEN 1 AND 10", name="level_number_range"),
         CheckConstraint("(target_type = 'entire_team') = (target_id IS NULL)", name="target_given"),
         CheckConstraint(

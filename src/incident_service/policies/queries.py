@@ -18,7 +18,7 @@ from incident_service.policies.targets import ids_of, load_outlook
 from incident_service.policies.warnings import Judged, Warned, find_warnings
 from incident_service.schedules.queries import load_names, load_schedule_names
 from incident_service.teams.auth import Principal
-from incident_service.teams.queries import visible
+from incident_service.teams.queries import load_channel_names, visible
 
 MOST_NAMED = 5
 
@@ -133,6 +133,7 @@ async def load_warnings(
     people = {user_id for roster in outlook.rosters.values() for user_id in roster.people()}
     names = await load_names(session, people | ids_of(targets, TargetType.USER))
     names |= await load_schedule_names(session, outlook.rosters.keys())
+    names |= await load_channel_names(session, ids_of(targets, TargetType.TEAM_CHANNEL))
     return {
         policy.id: find_warnings(
             Judged(policy.team_id, policy.is_active, plans.get(policy.id, ()), names), outlook, now
@@ -149,6 +150,11 @@ async def say_who_names_user(tx: Tx, user_id: UUID) -> str | None:
 async def say_who_names_schedule(tx: Tx, schedule_id: UUID) -> str | None:
     """Say which policies name the schedule as a target; None when there is none."""
     return await say_who_pages(tx.session, "schedule", schedule_id)
+
+
+async def say_who_names_channel(tx: Tx, channel_id: UUID) -> str | None:
+    """Say which policies name the team channel as a target; None when there is none."""
+    return await say_who_pages(tx.session, "channel", channel_id)
 
 
 async def say_who_pages(session: AsyncSession, what: str, target_id: UUID) -> str | None:

@@ -35,7 +35,8 @@ Reminder = Annotated[
 class TargetWrite(Request):
     """Whom to page: a user, whoever a schedule has on call, or the policy's entire team.
 
-    Users and schedules are named by their ids. The entire team: its managers and responders.
+    Users and schedules are named by their ids. The entire team: its managers and responders. A
+    team's channel is told in addition to people, so it is never a level's first target.
     """
 
     target_type: TargetType
@@ -147,7 +148,7 @@ class PolicyWarning(Response):
 
     code: str = Field(
         description="`inactive`, `no_levels`, `level_pages_nobody`, `person_unreachable`, "
-        "`schedule_gap`, or a later one."
+        "`schedule_gap`, `channel_off`, or a later one."
     )
     level_number: int | None
     message: str

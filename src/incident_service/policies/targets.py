@@ -15,6 +15,7 @@ from incident_service.schedules import oncall
 from incident_service.schedules.oncall import Roster
 from incident_service.schedules.queries import load_rosters_of
 from incident_service.teams.models import ContactMethod, Role, TeamMembership, User
+from incident_service.teams.queries import IS_FALLBACK
 
 PAGED_ROLES = (Role.MANAGER, Role.RESPONDER)
 
@@ -29,16 +30,26 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class TeamChannel:
+    """A chat's channel or a machine of a team, by its contact method."""
+
+    id: UUID
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reach:
     """Everybody who can be told at this moment, as far as the teams asked for are concerned.
 
-    People without an enabled contact method, and inactive ones, are not in it.
+    People without an enabled contact method, and inactive ones, are not in it; nor are channels
+    that are switched off.
     """
 
     people: dict[UUID, Person]
     members: dict[UUID, list[tuple[UUID, Role]]]
     fallback_contact_method_id: UUID | None
     on_call: dict[UUID, UUID] = field(default_factory=dict)
+    channels: dict[UUID, TeamChannel] = field(default_factory=dict)
 
     def meant_by(self, team_id: UUID, targets: Collection[Target]) -> list[Person]:
         """Return the reachable people behind `targets`, each once, in the targets' order."""
@@ -48,6 +59,11 @@ class Reach:
                 if user_id in self.people:
                     found.setdefault(user_id, self.people[user_id])
         return list(found.values())
+
+    def channels_of(self, targets: Collection[Target]) -> list[TeamChannel]:
+        """Return the channels among `targets` that can be told, each once."""
+        ids = dict.fromkeys(target.id for target in targets)
+        return [self.channels[id_] for id_ in ids if id_ in self.channels]
 
     def managers(self, team_id: UUID) -> list[Person]:
         """Return the team's reachable managers."""
@@ -70,6 +86,8 @@ class Reach:
             case TargetType.SCHEDULE:
                 user_id = self.on_call.get(target.id) if target.id else None
                 return [user_id] if user_id else []
+            case TargetType.TEAM_CHANNEL:
+                return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +127,9 @@ async def load_outlook(
     wanted |= ids_of(targets, TargetType.USER)
     wanted |= {user_id for roster in rosters.values() for user_id in roster.people()}
     people = await load_people(session, wanted)
-    return Outlook(Reach(people, dict(members), await find_fallback(session)), rosters)
+    channels = await load_channels(session, ids_of(targets, TargetType.TEAM_CHANNEL))
+    fallback = await find_fallback(session)
+    return Outlook(Reach(people, dict(members), fallback, channels=channels), rosters)
 
 
 def ids_of(targets: Collection[Target], what: TargetType) -> set[UUID]:
@@ -140,12 +160,24 @@ async def load_people(session: AsyncSession, user_ids: Collection[UUID]) -> dict
     }
 
 
+async def load_channels(
+    session: AsyncSession, channel_ids: Collection[UUID]
+) -> dict[UUID, TeamChannel]:
+    """Return the enabled team channels among `channel_ids`."""
+    if not channel_ids:
+        return {}
+    rows = await session.execute(
+        select(ContactMethod.id, ContactMethod.name).where(
+            ContactMethod.id.in_(channel_ids),
+            ContactMethod.team_id.is_not(None),
+            ContactMethod.is_enabled,
+        )
+    )
+    return {row.id: TeamChannel(row.id, row.name) for row in rows}
+
+
 async def find_fallback(session: AsyncSession) -> UUID | None:
     """Return the installation's fallback contact, if it has one."""
     return (
-        await session.scalars(
-            select(ContactMethod.id).where(
-                ContactMethod.user_id.is_(None), ContactMethod.is_enabled
-            )
-        )
+        await session.scalars(select(ContactMethod.id).where(IS_FALLBACK, ContactMethod.is_enabled))
     ).first()

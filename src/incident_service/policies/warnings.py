@@ -24,7 +24,7 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A policy as warnings see it; `names` are those of its users and schedules."""
+    """A policy as warnings see it; `names` are those of its targets."""
 
     team_id: UUID
     is_active: bool
@@ -63,6 +63,11 @@ def warnings_of_target(
 ) -> Iterator[tuple[str, str]]:
     """Go through what is wrong with one target: code and message."""
     if target.id is None:
+        return
+    if target.type is TargetType.TEAM_CHANNEL:
+        if target.id not in outlook.reach.channels:
+            name = policy.names.get(target.id, "")
+            yield "channel_off", f"The channel {name} is not told: it is deleted or switched off."
         return
     if target.type is TargetType.USER:
         people = {target.id}

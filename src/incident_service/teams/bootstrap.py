@@ -13,6 +13,7 @@ from incident_service.core.rows import change_row
 from incident_service.teams import addresses
 from incident_service.teams.actions.contact_methods import make_signing_secret
 from incident_service.teams.models import ApiKey, Channel, ContactMethod, Scope
+from incident_service.teams.queries import IS_FALLBACK
 
 STARTING = 7_203_516_948_120_331  # any number that nobody else locks
 SHORTEST_KEY = 20
@@ -76,7 +77,7 @@ async def ensure_fallback_contact(tx: Tx, contact: str) -> None:
     await take_turn(tx)
     found = False
     for method in await tx.session.scalars(
-        select(ContactMethod).where(ContactMethod.user_id.is_(None)).with_for_update()
+        select(ContactMethod).where(IS_FALLBACK).with_for_update()
     ):
         is_wanted = (method.kind, method.address) == wanted
         found = found or is_wanted

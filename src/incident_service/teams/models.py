@@ -102,7 +102,7 @@ class TeamMembership(Base):
 
 
 class ContactMethod(Base):
-    """One address of a person, or, without a user, the installation's fallback contact.
+    """One address of a person, a channel of a team, or else the installation's fallback contact.
 
     A row is one address that pages are bundled for: its lock makes deliveries to it take turns.
     """
@@ -113,6 +113,8 @@ class ContactMethod(Base):
     user_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("users.id", ondelete="CASCADE"), index=True
     )
+    team_id: Mapped[UUID | None] = mapped_column(ForeignKey("teams.id"))
+    name: Mapped[str | None] = mapped_column(comment="of a team's channel")
     kind: Mapped[Channel] = mapped_column(ClosedText(Channel))
     address: Mapped[str] = mapped_column(
         Sealed,
@@ -133,13 +135,16 @@ class ContactMethod(Base):
     __table_args__ = (
         one_of("kind", Channel),
         Index("uq_contact_methods_user_address", "user_id", "kind", "address", unique=True),
+        Index("uq_contact_methods_team_name", "team_id", text("lower(name)"), unique=True),
         Index(
             "uq_contact_methods_fallback_address",
             "kind",
             "address",
             unique=True,
-            postgresql_where=text("user_id IS NULL"),
+            postgresql_where=text("user_id IS NULL AND team_id IS NULL"),
         ),
+        CheckConstraint("user_id IS NULL OR team_id IS NULL", name="one_owner"),
+        CheckConstraint("(team_id IS NULL) = (name IS NULL)", name="team_name"),
     )
 
 

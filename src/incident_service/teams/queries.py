@@ -1,6 +1,6 @@
 """Reads of teams, users, how to reach them, and API keys."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -23,6 +23,9 @@ from incident_service.teams.models import (
 
 Row = TypeVar("Row")
 
+IS_FALLBACK = and_(ContactMethod.user_id.is_(None), ContactMethod.team_id.is_(None))
+"""Holds for contacts of the installation; one of them at most is enabled."""
+
 
 class TeamNotFound(NotFound):
     """There is no such team, or the key cannot see it."""
@@ -38,6 +41,10 @@ class MembershipNotFound(NotFound):
 
 class ContactMethodNotFound(NotFound):
     """The user has no such contact method."""
+
+
+class TeamChannelNotFound(NotFound):
+    """The team has no such channel."""
 
 
 class ApiKeyNotFound(NotFound):
@@ -161,6 +168,40 @@ async def list_contact_methods(
     """Return a page of the user's contact methods."""
     statement = select(ContactMethod).where(ContactMethod.user_id == user_id)
     return await fetch_page(session, statement, ContactMethod.id, page)
+
+
+async def get_team_channel(
+    session: AsyncSession, team_id: UUID, channel_id: UUID, *, lock: bool = False
+) -> ContactMethod:
+    """Return the team's channel.
+
+    Raises:
+        TeamChannelNotFound: the team has no such one.
+    """
+    statement = select(ContactMethod).where(
+        ContactMethod.id == channel_id, ContactMethod.team_id == team_id
+    )
+    return await get_row(session, statement, TeamChannelNotFound, lock=lock)
+
+
+async def list_team_channels(
+    session: AsyncSession, team_id: UUID, page: PageQuery
+) -> tuple[Sequence[ContactMethod], str | None]:
+    """Return a page of the team's channels."""
+    statement = select(ContactMethod).where(ContactMethod.team_id == team_id)
+    return await fetch_page(session, statement, ContactMethod.id, page)
+
+
+async def load_channel_names(
+    session: AsyncSession, channel_ids: Collection[UUID]
+) -> dict[UUID, str]:
+    """Return the names of team channels."""
+    rows = await session.execute(
+        select(ContactMethod.id, ContactMethod.name).where(
+            ContactMethod.id.in_(channel_ids), ContactMethod.name.is_not(None)
+        )
+    )
+    return {row.id: row.name for row in rows}
 
 
 def visible_keys(principal: Principal) -> Select[ApiKey]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -55,6 +55,13 @@ Address = Annotated[
 Bundle = Annotated[
     bool,
     Field(description="false, for machines: one page an incident, at once, instead of bundles."),
+]
+
+TeamChannelKind = Literal[Channel.SLACK, Channel.WEBHOOK, Channel.APPRISE]
+Masked = Annotated[str, Field(description="Masked: enough to tell addresses apart.")]
+SigningSecret = Annotated[
+    str | None,
+    Field(description="Checks the signature of webhooks (Standard Webhooks); null for others."),
 ]
 
 
@@ -182,7 +189,7 @@ class ContactMethodRead(Response):
     id: UUID
     user_id: UUID
     kind: Channel
-    address: str = Field(description="Masked: enough to tell addresses apart.")
+    address: Masked
     bundle: bool
     is_enabled: bool
     unverified_since: datetime | None = Field(
@@ -199,15 +206,62 @@ class ContactMethodRead(Response):
 class ContactMethodCreated(ContactMethodRead):
     """A contact method together with its secret, which is shown this one time."""
 
-    signing_secret: str | None = Field(
-        description="Checks the signature of webhooks (Standard Webhooks); null for other kinds."
-    )
+    signing_secret: SigningSecret
 
 
 class ContactMethodPage(BaseModel):
     """A page of contact methods, oldest first."""
 
     items: list[ContactMethodRead]
+    next_cursor: str | None
+
+
+class TeamChannelCreate(Request):
+    """A new channel of a team."""
+
+    name: Name = Field(description="As people call it, such as #payments.")
+    kind: TeamChannelKind
+    address: Address
+    bundle: Bundle = True
+
+
+class TeamChannelUpdate(Patch):
+    """Changes of a team's channel; its kind stays."""
+
+    name: Name | None = None
+    address: Address | None = None
+    bundle: Bundle | None = None
+    is_enabled: bool | None = None
+
+
+class TeamChannelRead(Response):
+    """A chat's channel or a machine that a team's levels tell in addition to people."""
+
+    id: UUID
+    team_id: UUID
+    name: str
+    kind: Channel
+    address: Masked
+    bundle: bool
+    is_enabled: bool
+    created_at: datetime
+    updated_at: datetime
+
+    @field_serializer("address")
+    def _mask(self, address: str) -> str:
+        return masked(self.kind, address)
+
+
+class TeamChannelCreated(TeamChannelRead):
+    """A team's channel together with its secret, which is shown this one time."""
+
+    signing_secret: SigningSecret
+
+
+class TeamChannelPage(BaseModel):
+    """A page of a team's channels, oldest first."""
+
+    items: list[TeamChannelRead]
     next_cursor: str | None
 
 

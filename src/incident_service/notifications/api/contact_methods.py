@@ -1,4 +1,4 @@
-"""HTTP: try an address, and prove that it is one's own. The path is the user's."""
+"""HTTP: try an address, and prove that it is one's own. The path is the user's or the team's."""
 
 from uuid import UUID
 
@@ -17,11 +17,11 @@ from incident_service.teams import queries as teams
 from incident_service.teams.actions import verification
 from incident_service.teams.auth import Manager, Reader
 
-router = APIRouter(tags=["users"])
+router = APIRouter()
 METHOD = "/users/{user_id}/contact-methods/{contact_method_id}"
 
 
-@router.post(f"{METHOD}/test", status_code=202)
+@router.post(f"{METHOD}/test", status_code=202, tags=["contact methods"])
 async def test_contact_method(
     tx: InTx, principal: Manager, user_id: UUID, contact_method_id: UUID
 ) -> NoteSent:
@@ -31,7 +31,7 @@ async def test_contact_method(
     return NoteSent(page_id=page.id)
 
 
-@router.post(f"{METHOD}/send-code", status_code=202)
+@router.post(f"{METHOD}/send-code", status_code=202, tags=["contact methods"])
 async def send_contact_method_code(
     tx: InTx, principal: Manager, user_id: UUID, contact_method_id: UUID
 ) -> NoteSent:
@@ -41,7 +41,7 @@ async def send_contact_method_code(
     return NoteSent(page_id=page.id)
 
 
-@router.post(f"{METHOD}/verify")
+@router.post(f"{METHOD}/verify", tags=["contact methods"])
 async def verify_contact_method(
     tx: InTx, principal: Manager, user_id: UUID, contact_method_id: UUID, body: Verification
 ) -> VerificationResult:
@@ -50,12 +50,24 @@ async def verify_contact_method(
     return VerificationResult(is_verified=left is None, tries_left=left or 0)
 
 
-@router.get("/pages/{page_id}", tags=["users"])
+@router.post("/teams/{team_id}/channels/{channel_id}/test", status_code=202, tags=["team channels"])
+async def test_team_channel(
+    tx: InTx, principal: Manager, team_id: UUID, channel_id: UUID
+) -> NoteSent:
+    """Send a message there, to see whether it comes; at most one a minute."""
+    page = await notes.test_team_channel(tx, team_id, channel_id, by=principal)
+    return NoteSent(page_id=page.id)
+
+
+@router.get("/pages/{page_id}", tags=["pages"])
 async def get_page(tx: InTx, principal: Reader, page_id: UUID) -> PageRead:
-    """Show how a message to a person fares, attempt by attempt."""
+    """Show how a message to a person or a channel fares, attempt by attempt."""
     page, attempts = await queries.get_page(tx.session, page_id)
     if page.user_id:
         principal.require_colleague(await teams.find_person(tx.session, page.user_id))
+    elif team_id := await queries.find_team_of(tx.session, page.contact_method_id):
+        if not principal.sees(team_id):
+            raise queries.PageNotFound
     else:
         principal.require_every_team()
     return PageRead(

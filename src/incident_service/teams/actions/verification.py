@@ -30,7 +30,7 @@ class NotVerified(Conflict):
 
 
 class JustSent(Conflict):
-    """Something was sent to this person less than a minute ago; wait for it."""
+    """Something was sent there less than a minute ago; wait for it."""
 
 
 async def make_code(

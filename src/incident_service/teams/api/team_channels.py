@@ -1,0 +1,94 @@
+"""HTTP: the channels of a team, which levels tell in addition to people."""
+
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+
+from incident_service.core.http import InTx
+from incident_service.core.pagination import PageQuery, page_query
+from incident_service.teams import queries
+from incident_service.teams.actions import team_channels as actions
+from incident_service.teams.auth import Manager, Reader
+from incident_service.teams.in_use import InUse
+from incident_service.teams.schemas import (
+    TeamChannelCreate,
+    TeamChannelCreated,
+    TeamChannelPage,
+    TeamChannelRead,
+    TeamChannelUpdate,
+)
+
+router = APIRouter(prefix="/teams/{team_id}/channels", tags=["team channels"])
+
+
+def team_channel_in_use(request: Request) -> Sequence[InUse]:
+    """Return what the domains above want to be asked before a channel goes."""
+    checks: Sequence[InUse] = request.app.state.team_channel_in_use
+    return checks
+
+
+@router.get("")
+async def list_team_channels(
+    tx: InTx,
+    principal: Reader,
+    team_id: UUID,
+    page: Annotated[PageQuery, Depends(page_query)],
+) -> TeamChannelPage:
+    """List a team's channels, oldest first."""
+    await queries.get_team(tx.session, team_id, principal)
+    rows, next_cursor = await queries.list_team_channels(tx.session, team_id, page)
+    items = [TeamChannelRead.model_validate(row) for row in rows]
+    return TeamChannelPage(items=items, next_cursor=next_cursor)
+
+
+@router.post("", status_code=201)
+async def create_team_channel(
+    tx: InTx, principal: Manager, team_id: UUID, body: TeamChannelCreate
+) -> TeamChannelCreated:
+    """Add a channel. A webhook's signing secret is shown in this answer only."""
+    channel = await actions.create_team_channel(tx, team_id, body, by=principal)
+    return TeamChannelCreated.model_validate(channel)
+
+
+@router.get("/{channel_id}")
+async def get_team_channel(
+    tx: InTx, principal: Reader, team_id: UUID, channel_id: UUID
+) -> TeamChannelRead:
+    """Show one channel."""
+    await queries.get_team(tx.session, team_id, principal)
+    channel = await queries.get_team_channel(tx.session, team_id, channel_id)
+    return TeamChannelRead.model_validate(channel)
+
+
+@router.patch("/{channel_id}")
+async def update_team_channel(
+    tx: InTx, principal: Manager, team_id: UUID, channel_id: UUID, body: TeamChannelUpdate
+) -> TeamChannelRead:
+    """Change a channel."""
+    channel = await actions.update_team_channel(
+        tx, team_id, channel_id, body.changes(), by=principal
+    )
+    return TeamChannelRead.model_validate(channel)
+
+
+@router.post("/{channel_id}/rotate-secret")
+async def rotate_team_channel_secret(
+    tx: InTx, principal: Manager, team_id: UUID, channel_id: UUID
+) -> TeamChannelCreated:
+    """Give a webhook a new signing secret, shown in this answer only; the old one is void."""
+    channel = await actions.rotate_team_channel_secret(tx, team_id, channel_id, by=principal)
+    return TeamChannelCreated.model_validate(channel)
+
+
+@router.delete("/{channel_id}", status_code=204)
+async def delete_team_channel(
+    tx: InTx,
+    principal: Manager,
+    team_id: UUID,
+    channel_id: UUID,
+    checks: Annotated[Sequence[InUse], Depends(team_channel_in_use)],
+) -> None:
+    """Delete a channel that no policy names, and the record of what was sent to it."""
+    await actions.delete_team_channel(tx, team_id, channel_id, checks, by=principal)
