@@ -49,7 +49,8 @@ async def create_webhook_subscription(
 
     Each event comes as `{"type": "incident.<kind>", "timestamp", "data": {"incident", "event"}}`,
     signed by the Standard Webhooks convention, at least once, and in order for each incident. Any
-    answer but 2xx is tried again; 410, or failing for 24 h, pauses the subscription.
+    answer but 2xx is tried again; 410, or failing for 24 h, pauses the subscription, and the
+    managers of its team, or else the fallback contact, are told.
     """
     subscription = await actions.create_subscription(tx, body, by=principal)
     return SubscriptionWithSecret.model_validate(subscription)

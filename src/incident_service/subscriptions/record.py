@@ -18,6 +18,7 @@ from incident_service.subscriptions.models import (
     WebhookDelivery,
     WebhookSubscription,
 )
+from incident_service.subscriptions.notice import tell_of_pause
 from incident_service.subscriptions.persistence import (
     Failure,
     PassOver,
@@ -68,10 +69,10 @@ async def failed(tx: Tx, claimed: Claimed, failure: Failure, *, jitter: float) -
     if claimed.incident_id is None:
         delivery.status = DeliveryStatus.FAILED
         return Outcome.FAILED
-    return follow(tx, subscription, delivery, failure, jitter)
+    return await follow(tx, subscription, delivery, failure, jitter)
 
 
-def follow(
+async def follow(
     tx: Tx,
     subscription: WebhookSubscription,
     delivery: WebhookDelivery,
@@ -92,16 +93,20 @@ def follow(
             delivery.status = DeliveryStatus.FAILED
             return Outcome.FAILED
         case Pause(reason):
-            return pause(tx, subscription, reason)
+            return await pause(tx, subscription, reason, failure.error)
 
 
-def pause(tx: Tx, subscription: WebhookSubscription, reason: str) -> Outcome:
-    """Stop the subscription, unless somebody has disabled it meanwhile."""
+async def pause(tx: Tx, subscription: WebhookSubscription, reason: str, error: str) -> Outcome:
+    """Stop the subscription and say so, unless it was stopped meanwhile.
+
+    Its lock makes those who would pause it take turns: only the first one tells anybody.
+    """
     if not subscription.is_enabled:
         return Outcome.RETRY
     subscription.is_enabled = False
     subscription.paused_at = subscription.updated_at = tx.now
     subscription.pause_reason = reason
+    await tell_of_pause(tx, subscription, error)
     return Outcome.PAUSED
 
 

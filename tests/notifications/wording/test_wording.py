@@ -81,7 +81,13 @@ def read(document: str) -> Reader:
     return reader
 
 
-@given(pages())
+@st.composite
+def notes(draw: st.DrawFn) -> OutgoingPage:
+    """Messages about no incident, of which somebody else has written a part."""
+    return outgoing(note=f"Subscription {draw(HOSTILE)} is paused. The last error: {draw(HOSTILE)}")
+
+
+@given(pages() | notes())
 def test_slack_finds_no_syntax_in_an_alert(page):
     said = json.loads(as_message(page))["text"]
 
@@ -103,7 +109,7 @@ def test_slack_is_told_to_look_for_nothing():
     assert (message["unfurl_links"], message["unfurl_media"]) == (False, False)
 
 
-@given(pages())
+@given(pages() | notes())
 def test_a_mail_has_no_element_or_link_but_our_own(page):
     found = read(as_html(page))
 
@@ -125,7 +131,7 @@ def test_a_mail_loads_nothing_and_has_the_facts():
         assert fact in document
 
 
-@given(pages())
+@given(pages() | notes())
 def test_twiml_says_one_thing_twice_whatever_the_alert_said(page):
     response = ET.fromstring(as_twiml(page))
 
@@ -133,7 +139,7 @@ def test_twiml_says_one_thing_twice_whatever_the_alert_said(page):
     assert response[0].attrib == {"loop": "2"}
 
 
-@given(pages())
+@given(pages() | notes())
 def test_twiml_fits_the_call(page):
     assert len(as_twiml(page)) <= TWIML_LENGTH
 
@@ -151,7 +157,7 @@ def test_a_call_says_how_urgent_how_many_what_where_and_since_when():
     ) in as_twiml(outgoing(PAGED, PAGED))
 
 
-@given(pages())
+@given(pages() | notes())
 def test_a_text_message_is_one_short_line(page):
     said = short_text(page)
 
