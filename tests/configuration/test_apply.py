@@ -35,6 +35,7 @@ teams:
 """
 
 
+EMPTY = "version: 1\nusers: []\nteams: []\nwebhook_subscriptions: []\n"
 ROUTES_TO_Y = (
     "{name: I, kind: alertmanager, routing_rules: [{matchers: [a=1], service: X, team: Y}]}"
 )
@@ -59,7 +60,7 @@ def lines(applied: Applied) -> list[str]:
 
 
 async def empty(transactions: Transactions) -> None:
-    await apply(transactions, "{users: [], teams: []}", prune=True)
+    await apply(transactions, "{users: [], teams: [], webhook_subscriptions: []}", prune=True)
 
 
 async def test_a_file_makes_everything_it_names(transactions):
@@ -80,8 +81,11 @@ async def test_a_file_makes_everything_it_names(transactions):
         "+ service Databases / Postgres",
         "+ integration Payments / Checkout / Alertmanager",
         "~ routing rules Payments / Checkout / Alertmanager: rules 0 → 1",
+        "+ webhook subscription Payments / Chat bot",
+        "+ webhook subscription Payments / Old bot",
+        "+ webhook subscription Archive",
     ]
-    assert applied.plan.summary() == "13 to create, 1 to change, 0 to delete."
+    assert applied.plan.summary() == "16 to create, 1 to change, 0 to delete."
 
 
 async def test_applying_twice_changes_nothing(transactions):
@@ -106,6 +110,9 @@ async def test_what_is_exported_makes_the_same_installation(transactions):
     assert [title for title, _ in again.secrets] == [
         "signing secret of contact method first@example.org / webhook",
         "signing secret of channel Payments / #payments",
+        "secret of webhook subscription Payments / Chat bot",
+        "secret of webhook subscription Payments / Old bot",
+        "secret of webhook subscription Archive",
     ]
 
 
@@ -122,7 +129,7 @@ async def test_senders_need_no_new_key_after_that(transactions):
 
 
 async def test_an_empty_installation_has_an_empty_file(transactions):
-    assert await export(transactions) == "version: 1\nusers: []\nteams: []\n"
+    assert await export(transactions) == EMPTY
 
 
 async def test_what_a_file_does_not_name_stays(transactions):
@@ -132,8 +139,17 @@ async def test_what_a_file_does_not_name_stays(transactions):
     await apply(transactions, "teams: [{name: Another}]")
     after = await export(transactions)
 
-    assert "Another" in after
-    assert before.removesuffix("\n") in after
+    assert after == before.replace(
+        "\nwebhook_subscriptions:",
+        """
+  - name: Another
+    members: []
+    schedules: []
+    escalation_policies: []
+    services: []
+    webhook_subscriptions: []
+webhook_subscriptions:""",
+    )
 
 
 async def test_pruning_deletes_only_from_the_lists_that_the_file_has(transactions):
@@ -156,7 +172,7 @@ async def test_pruning_everything_leaves_nothing(transactions):
 
     await empty(transactions)
 
-    assert await export(transactions) == "version: 1\nusers: []\nteams: []\n"
+    assert await export(transactions) == EMPTY
 
 
 async def test_an_external_id_makes_a_new_name_a_change(transactions):
@@ -261,7 +277,7 @@ async def test_a_name_that_is_unknown_is_refused_and_nothing_is_done(
     assert str(failed.value) == title
     assert isinstance(failed.value.__cause__, NameUnknown)
     assert says in str(failed.value.__cause__)
-    assert await export(transactions) == "version: 1\nusers: []\nteams: []\n"
+    assert await export(transactions) == EMPTY
 
 
 async def test_what_the_api_refuses_is_refused(transactions):

@@ -65,8 +65,13 @@ teams:
               - matchers: ['severity=~"critical|page"', team!=db]
                 service: Postgres
                 team: Databases
+    webhook_subscriptions:
+      - {name: Chat bot, url: 'https://bot.example/hook', kinds: [opened, resolved]}
+      - {name: Old bot, url: 'https://old.example/hook', is_enabled: false}
   - name: Databases
     services: [{name: Postgres}]
+webhook_subscriptions:
+  - {name: Archive, url: 'https://archive.example/hook'}
 """
 
 

@@ -33,6 +33,7 @@ from incident_service.configuration.document import (
     RuleEntry,
     ScheduleEntry,
     ServiceEntry,
+    SubscriptionEntry,
     TargetEntry,
     TeamChannelEntry,
     TeamEntry,
@@ -57,6 +58,8 @@ from incident_service.policies.schemas import (
 from incident_service.schedules import actions as schedules
 from incident_service.schedules.queries import get_schedule
 from incident_service.schedules.schemas import LayerWrite, ScheduleCreate, ScheduleUpdate
+from incident_service.subscriptions import actions as subscriptions
+from incident_service.subscriptions.schemas import SubscriptionCreate
 from incident_service.teams.actions import contact_methods, team_channels, teams, users
 from incident_service.teams.auth import Principal
 from incident_service.teams.in_use import StillReferenced, find_needs, refuse_while_in_use
@@ -72,6 +75,13 @@ Entry = TypeVar("Entry", bound=Request)
 KEEP_PREVIOUS_KEY = timedelta(days=1)
 APPLYING = 4_242_002  # any number that nobody else locks
 FILE = Principal(UUID(int=0), "configuration file", frozenset({Scope.ADMIN}))
+
+DELETED_BY_ID: Mapping[Kind, Callable[..., Awaitable[None]]] = {
+    Kind.TEAM: teams.delete_team,
+    Kind.SERVICE: services.delete_service,
+    Kind.INTEGRATION: integrations.delete_integration,
+    Kind.SUBSCRIPTION: subscriptions.delete_subscription,
+}
 
 
 class NameUnknown(DomainError):
@@ -142,6 +152,7 @@ class Hand:
             Kind.SERVICE: self._service,
             Kind.INTEGRATION: self._integration,
             Kind.ROUTING_RULES: self._routing_rules,
+            Kind.SUBSCRIPTION: self._subscription,
         }
 
     async def do(self, change: Change) -> None:
@@ -325,6 +336,21 @@ class Hand:
         service_id = self._of_team(Kind.SERVICE, entry.team, team, entry.service)
         return RoutingRuleWrite(matchers=entry.matchers, service_id=service_id)
 
+    async def _subscription(self, change: Change) -> None:
+        entry = expect(SubscriptionEntry, change.after)
+        before = expect(SubscriptionEntry, change.row.entry)
+        if change.verb is Verb.CREATE:
+            team_id = parent_id(change) if change.row.of else None
+            values = entry.model_dump(exclude={"is_enabled"})
+            wanted = SubscriptionCreate(team_id=team_id, **values)
+            made = await subscriptions.create_subscription(self._tx, wanted, by=FILE)
+            change.row.id = made.id
+            self._applied.secrets.append((f"secret of {change.title}", made.secret))
+            before = entry.model_copy(update={"is_enabled": True})
+        if changes := changes_of(before, entry):
+            row_id = change.row.known_id
+            await subscriptions.update_subscription(self._tx, row_id, changes, by=FILE)
+
     def _user_id(self, email: str) -> UUID:
         user = self._names.find(Kind.USER, None, email)
         if user is None:
@@ -349,8 +375,8 @@ class Hand:
                 await users.delete_user(tx, row_id, USER_IN_USE, by=FILE)
             case Kind.CONTACT_METHOD | Kind.CHANNEL:
                 await self._delete_address(change)
-            case Kind.TEAM:
-                await teams.delete_team(tx, row_id, by=FILE)
+            case Kind.TEAM | Kind.SERVICE | Kind.INTEGRATION | Kind.SUBSCRIPTION:
+                await DELETED_BY_ID[change.kind](tx, row_id, by=FILE)
             case Kind.MEMBER:
                 await teams.delete_membership(tx, parent_id(change), row_id, by=FILE)
             case Kind.SCHEDULE:
@@ -359,10 +385,6 @@ class Hand:
                 await schedules.delete_schedule(tx, schedule)
             case Kind.POLICY:
                 await self._delete_policy(row_id)
-            case Kind.SERVICE:
-                await services.delete_service(tx, row_id, by=FILE)
-            case Kind.INTEGRATION:
-                await integrations.delete_integration(tx, row_id, by=FILE)
             case Kind.LAYER | Kind.ROUTING_RULES:
                 raise AssertionError("these go with what they belong to")
 
@@ -387,6 +409,14 @@ def expect(kind: type[Entry], entry: Request | None) -> Entry:
     """Return the entry, which a change of this kind always has."""
     assert isinstance(entry, kind)
     return entry
+
+
+def changes_of(before: SubscriptionEntry, after: SubscriptionEntry) -> dict[str, Any]:
+    """Return what differs. With another URL a paused subscription goes on, as `after` says."""
+    names = {
+        each for each in type(after).model_fields if getattr(before, each) != getattr(after, each)
+    }
+    return after.model_dump(include=names | ({"is_enabled"} if "url" in names else set()))
 
 
 def parent_id(change: Change) -> UUID:

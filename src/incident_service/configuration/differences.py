@@ -13,6 +13,7 @@ from incident_service.configuration.document import (
     LayerEntry,
     RuleEntry,
     ScheduleEntry,
+    SubscriptionEntry,
     TeamChannelEntry,
     UserEntry,
 )
@@ -33,6 +34,7 @@ class Kind(StrEnum):
     SERVICE = "service"
     INTEGRATION = "integration"
     ROUTING_RULES = "routing rules"
+    SUBSCRIPTION = "webhook subscription"
 
 
 class Verb(StrEnum):
@@ -57,6 +59,7 @@ PARTS: Mapping[Kind, Mapping[str, Kind]] = {
         "schedules": Kind.SCHEDULE,
         "escalation_policies": Kind.POLICY,
         "services": Kind.SERVICE,
+        "webhook_subscriptions": Kind.SUBSCRIPTION,
     },
     Kind.SERVICE: {"integrations": Kind.INTEGRATION},
 }
@@ -145,13 +148,18 @@ class Plan:
 
 
 def compare(present: Mapping[Kind, list[Row]], wanted: Document, *, prune: bool) -> Plan:
-    """Compare users and teams that are there with those of a file.
+    """Compare what is there with what a file says.
 
     What the file does not name stays, unless `prune`: then it goes from each list that the file
     has.
     """
     comparison = Comparison(prune)
-    comparison.lists(None, (), present, {Kind.USER: wanted.users, Kind.TEAM: wanted.teams})
+    lists = {
+        Kind.USER: wanted.users,
+        Kind.TEAM: wanted.teams,
+        Kind.SUBSCRIPTION: wanted.webhook_subscriptions,
+    }
+    comparison.lists(None, (), present, lists)
     order = list(Kind)
     made = [change for change in comparison.changes if change.verb is not Verb.DELETE]
     gone = [change for change in comparison.changes if change.verb is Verb.DELETE]
@@ -295,9 +303,14 @@ def pairs(
 
 
 def identity(entry: Any) -> str | None:  # noqa: ANN401 - any entry
-    """Return what tells a thing apart whatever its name: a tool's id for it, or its key."""
+    """Return what tells a thing apart better than its name: a tool's id for it, or its key.
+
+    Subscriptions may share a name, and are then told apart by their URLs.
+    """
     if isinstance(entry, IntegrationEntry):
         return entry.key_digest
+    if isinstance(entry, SubscriptionEntry):
+        return f"{entry.url} {entry.name}"
     return getattr(entry, "external_id", None)
 
 
@@ -315,7 +328,9 @@ def differing(kind: Kind, before: Request, after: Request) -> Iterator[str]:
             continue
         if isinstance(after, ScheduleEntry) and name == "layers" and same_layers(before, after):
             continue
-        if isinstance(new, list | dict):
+        if isinstance(after, SubscriptionEntry) and name == "url":
+            yield "url changed"  # it may hold a secret, and plans end in logs
+        elif isinstance(new, list | dict):
             yield counted(name, old, new)
         else:
             yield f"{name} {shown(old)} → {shown(new)}"

@@ -24,6 +24,7 @@ from incident_service.core.fields import ExternalId, Name, Prose, Request
 from incident_service.policies.schemas import AckTimeout, Minutes, Reminder, RepeatCount
 from incident_service.schedules.schemas import LayerShape
 from incident_service.schedules.schemas import TimeZone as ScheduleTimeZone
+from incident_service.subscriptions.schemas import Kinds, Url
 from incident_service.teams.models import Channel, Role
 from incident_service.teams.schemas import Address, Bundle, Email, TeamChannelKind, TimeZone
 
@@ -202,6 +203,17 @@ class ServiceEntry(Request):
         return self
 
 
+class SubscriptionEntry(Request):
+    """A receiver of incident events. One that is made gets a secret, which is printed once."""
+
+    name: Name
+    url: Url
+    kinds: Kinds = Field(default_factory=list)
+    is_enabled: bool = Field(
+        True, description="A pause by the service is no configuration: it says nothing of that."
+    )
+
+
 class TeamEntry(Request):
     """A team and what it owns. One with an `external_id` is found again by that."""
 
@@ -212,6 +224,9 @@ class TeamEntry(Request):
     schedules: list[ScheduleEntry] | None = None
     escalation_policies: list[PolicyEntry] | None = None
     services: list[ServiceEntry] | None = None
+    webhook_subscriptions: list[SubscriptionEntry] | None = Field(
+        None, description="To the events of this team's incidents."
+    )
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
@@ -248,6 +263,9 @@ class Document(Request):
     version: Literal[1] = 1
     users: list[UserEntry] | None = None
     teams: list[TeamEntry] | None = None
+    webhook_subscriptions: list[SubscriptionEntry] | None = Field(
+        None, description="To the events of every team's incidents."
+    )
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

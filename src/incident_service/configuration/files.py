@@ -79,7 +79,7 @@ def read(text: str) -> Document:
     except RecursionError as error:
         raise FileWrong("This is nested too deeply.") from error
     if not isinstance(data, dict):
-        raise FileWrong("The file has to hold `users` or `teams`.")
+        raise FileWrong("The file has to hold `users`, `teams` or `webhook_subscriptions`.")
     try:
         return Document.model_validate(data)
     except ValidationError as error:

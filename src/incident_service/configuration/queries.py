@@ -24,6 +24,7 @@ from incident_service.configuration.document import (
     RuleEntry,
     ScheduleEntry,
     ServiceEntry,
+    SubscriptionEntry,
     TargetEntry,
     TeamChannelEntry,
     TeamEntry,
@@ -32,6 +33,7 @@ from incident_service.configuration.document import (
 from incident_service.core.fields import Request
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.models import Incident
+from incident_service.incidents.timeline import EventKind
 from incident_service.notifications.models import Notification
 from incident_service.policies.models import EscalationPolicy, TargetType
 from incident_service.policies.plan import Target
@@ -39,6 +41,7 @@ from incident_service.policies.queries import load_levels, plan_level
 from incident_service.schedules.models import Schedule, ScheduleLayer
 from incident_service.schedules.queries import load_layers
 from incident_service.schedules.schemas import Restriction, weekday_of
+from incident_service.subscriptions.models import WebhookSubscription
 from incident_service.teams.models import Channel, ContactMethod, Team, TeamMembership, User
 
 HAS_INCIDENTS = "it has incidents, which are kept"
@@ -47,7 +50,7 @@ WAS_PAGED = "it was paged, and the record of that is kept"
 
 
 async def load_present(session: AsyncSession, *, with_history: bool) -> dict[Kind, list[Row]]:
-    """Read all users and teams with what belongs to them.
+    """Read all users, teams with what belongs to them, and subscriptions of every team.
 
     `with_history` also looks for what cannot be deleted, which takes longer. The console of `dev`
     is not configuration, and neither is the fallback contact.
@@ -60,7 +63,10 @@ def as_document(present: dict[Kind, list[Row]]) -> Document:
     """Put what was read into a file."""
     users = [with_parts(Kind.USER, row) for row in present[Kind.USER]]
     teams = [with_parts(Kind.TEAM, row) for row in present[Kind.TEAM]]
-    return Document().model_copy(update={"users": users, "teams": teams})
+    subscriptions = [row.entry for row in present[Kind.SUBSCRIPTION]]
+    return Document().model_copy(
+        update={"users": users, "teams": teams, "webhook_subscriptions": subscriptions}
+    )
 
 
 def with_parts(kind: Kind, row: Row) -> Request:
@@ -140,6 +146,7 @@ class Reading:
         schedules = await self._read_schedules()
         policies = await self._read_policies()
         services = await self._read_services()
+        subscriptions = await self._read_subscriptions()
         teams = []
         for team in self._teams.values():
             row = self._row(TeamEntry(name=team.name, external_id=team.external_id), team.id)
@@ -149,9 +156,10 @@ class Reading:
                 Kind.SCHEDULE: schedules[team.id],
                 Kind.POLICY: policies[team.id],
                 Kind.SERVICE: services[team.id],
+                Kind.SUBSCRIPTION: subscriptions[team.id],
             }
             teams.append(row)
-        return {Kind.USER: users, Kind.TEAM: teams}
+        return {Kind.USER: users, Kind.TEAM: teams, Kind.SUBSCRIPTION: subscriptions[None]}
 
     async def _by_id(self, model: Any) -> dict[UUID, Any]:  # noqa: ANN401 - a table
         """Return all rows of a table by their ids, oldest first."""
@@ -293,6 +301,19 @@ class Reading:
             service=service.name,
             team=self._other_team(service.team_id, team_id),
         )
+
+    async def _read_subscriptions(self) -> dict[UUID | None, list[Row]]:
+        """Read them by team; None: those of every team. One that is paused counts as enabled."""
+        subscriptions: dict[UUID | None, list[Row]] = defaultdict(list)
+        for subscription in (await self._by_id(WebhookSubscription)).values():
+            entry = SubscriptionEntry.model_construct(
+                name=subscription.name,
+                url=subscription.url,
+                kinds=[EventKind(kind) for kind in subscription.kinds],
+                is_enabled=subscription.is_enabled or subscription.paused_at is not None,
+            )
+            subscriptions[subscription.team_id].append(self._row(entry, subscription.id))
+        return subscriptions
 
     def _user(self, user_id: UUID | None) -> str:
         return str(self._users[known(user_id)].email).lower()
