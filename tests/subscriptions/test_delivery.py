@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 from standardwebhooks.webhooks import WebhookVerificationError
+from tests.core.test_sealing import with_keys
 from tests.receiver import until
 from tests.subscriptions.arrangements import ANYBODY
 
@@ -16,6 +17,7 @@ from incident_service.subscriptions.dispatch import Dispatcher
 from incident_service.subscriptions.models import DeliveryStatus, WebhookDelivery
 from incident_service.subscriptions.persistence import Failure
 from incident_service.subscriptions.record import Outcome
+from incident_service.subscriptions.schemas import SubscriptionCreate
 
 OPENED, ACKNOWLEDGED, RESOLVED = EventKind.OPENED, EventKind.ACKNOWLEDGED, EventKind.RESOLVED
 
@@ -334,3 +336,17 @@ async def test_the_log_forgets_what_ended_a_month_ago_and_nothing_else(desk):
 
     assert forgotten == 1
     assert await desk.statuses() == ["pending"]
+
+
+async def test_nothing_is_signed_by_a_secret_that_cannot_be_opened(desk, database_url):
+    async with with_keys(database_url, ["o" * 32]) as sealing, sealing.open() as tx:
+        body = {"name": "hook", "url": desk.receiver.url()}
+        await actions.create_subscription(tx, SubscriptionCreate.model_validate(body), by=ANYBODY)
+    await desk.happen(await desk.incident(), OPENED)
+
+    await desk.run()
+
+    (delivery,) = await desk.deliveries()
+    assert desk.receiver.heard == []
+    assert delivery.status is DeliveryStatus.PENDING
+    assert "INCIDENT_SERVICE_SEALING_KEY" in (delivery.last_error or "")

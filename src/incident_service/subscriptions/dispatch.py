@@ -16,6 +16,7 @@ from incident_service.core.db import Transactions, Tx
 from incident_service.core.due import Resting
 from incident_service.core.outbound import Answer, Outbound, OutboundError
 from incident_service.core.reconciler import Swept
+from incident_service.core.sealing import SealBroken, is_sealed
 from incident_service.notifications.channels.posting import retry_after_s
 from incident_service.notifications.message import one_line, shortened
 from incident_service.observability import metrics
@@ -119,6 +120,8 @@ class Dispatcher:
 
     async def _send(self, claimed: Claimed) -> int | Failure:
         """Post the event; return the status of an answer of success."""
+        if any(map(is_sealed, claimed.secrets)):  # a signature by it would be a wrong one
+            return Failure(str(SealBroken.__doc__))
         headers = signing.headers(
             claimed.delivery_id, claimed.body, claimed.secrets, claimed.sent_at
         )

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from incident_service.cli.dev.keys import find_running
-from incident_service.cli.doctor import configuration, operation, people, servers
+from incident_service.cli.doctor import configuration, operation, people, sealing, servers
 from incident_service.cli.doctor.finding import Check, Finding, Level, Patient, problem
 from incident_service.cli.environment import load_settings
 from incident_service.cli.failing import CannotRun
@@ -44,6 +44,7 @@ STAGES = (
         gates=(servers.check_database, servers.check_database_server, servers.check_migrations),
         checks=(
             servers.check_clock,
+            sealing.check_sealing,
             people.check_admin_key,
             people.check_managers,
             people.check_services,
