@@ -144,6 +144,7 @@ async def test_what_a_file_does_not_name_stays(transactions):
         """
   - name: Another
     members: []
+    channels: []
     schedules: []
     escalation_policies: []
     services: []
