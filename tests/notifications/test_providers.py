@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from tests.fakes import FrozenClock
 from tests.notifications.arrangements import BASE_URL, page_about, pages, set_scene
 from tests.notifications.channels import test_telegram, test_twilio
 from tests.notifications.channels.provider import Answer, Provider, provider
@@ -18,7 +19,7 @@ from incident_service.teams.models import Channel
 PHONE = "+15558675310"
 
 
-def courier(transactions: Transactions, serving: Provider) -> Courier:
+def courier(transactions: Transactions, serving: Provider, *, public_url: str = "") -> Courier:
     settings = Settings(
         _env_file=None,
         telegram_url=serving.url,
@@ -28,8 +29,10 @@ def courier(transactions: Transactions, serving: Provider) -> Courier:
         twilio_auth_token=test_twilio.AUTH_TOKEN,
         twilio_from_number="+15557122661",
         apprise_urls=f"ops={serving.url.replace('http', 'json', 1)}/in",
+        public_url=public_url,
     )
-    return Courier(transactions, make_channels(settings, serving.outbound()), BASE_URL)
+    channels = make_channels(settings, serving.outbound())
+    return Courier(transactions, channels, BASE_URL, jitter=lambda: 0.0)
 
 
 async def details(transactions: Transactions) -> list[str | None]:
@@ -72,6 +75,35 @@ async def test_the_record_names_the_providers_own_id_of_the_page(
     assert page.status is PageStatus.SENT
     assert page.channel is method["kind"]
     assert await details(transactions) == [detail]
+
+
+@pytest.mark.parametrize("kind", [Channel.SMS, Channel.VOICE])
+async def test_each_attempt_is_reported_on_its_own(
+    transactions: Transactions, clock: FrozenClock, kind: Channel
+):
+    scene = await set_scene(transactions, kind=kind, address=PHONE)
+    await page_about(transactions, scene)
+
+    async with provider(test_twilio.MESSAGE_TAKEN) as serving:
+        serving.answers.append(test_twilio.refused(503, 20503, "Service Unavailable"))
+        working = courier(transactions, serving, public_url="https://pages.example/")
+        await working.deliver(scene.method.id)
+        clock.advance(seconds=2)
+        await working.deliver(scene.method.id)
+
+    [page] = await pages(transactions)
+    url = f"https://pages.example/v1/callbacks/twilio/{page.id}"
+    assert [asked.form["StatusCallback"] for asked in serving.asked] == [f"{url}/1", f"{url}/2"]
+
+
+async def test_without_a_public_address_no_reports_are_asked_for(transactions: Transactions):
+    scene = await set_scene(transactions, kind=Channel.SMS, address=PHONE)
+    await page_about(transactions, scene)
+
+    async with provider(test_twilio.MESSAGE_TAKEN) as serving:
+        await courier(transactions, serving).deliver(scene.method.id)
+
+    assert serving.asked[0].form.keys() == {"From", "To", "Body"}
 
 
 async def test_the_record_says_why_a_provider_refused_and_shows_no_secret(

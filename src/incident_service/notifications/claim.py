@@ -39,13 +39,17 @@ MOST_INCIDENTS = 50
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A page to send now, as attempt number `attempt`; `user_id` is whose it is, if anybody's."""
+    """A page to send now; `user_id` is whose it is, if anybody's."""
 
     page: OutgoingPage
     address: Address
-    attempt: int
     created_at: datetime
     user_id: UUID | None
+
+    @property
+    def attempt(self) -> int:
+        """The number of the page's attempt that this is."""
+        return self.page.attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +198,14 @@ async def begin_attempt(tx: Tx, method: ContactMethod, page: Page, members: Memb
     in_use = await is_in_use(tx, method, is_note=page.note is not None)
     return Claimed(
         page=OutgoingPage(
-            page.id, urgency(members.incidents), members.incidents, sent_at=tx.now, note=page.note
+            page.id,
+            urgency(members.incidents),
+            members.incidents,
+            sent_at=tx.now,
+            note=page.note,
+            attempt=page.attempts,
         ),
         address=Address(method.kind, method.address, method.signing_secret, in_use),
-        attempt=page.attempts,
         created_at=page.created_at,
         user_id=page.user_id,
     )

@@ -46,7 +46,9 @@ class PagedIncident:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingPage:
-    """A page on its way: the most urgent incident first. `sent_at` is this attempt's instant.
+    """A page on its way: the most urgent incident first.
+
+    `sent_at` is the instant of this attempt, which is number `attempt` of the page, from 1.
 
     `answer_url` lets the person who is paged answer it without a key; it is a secret of theirs. One
     with a `note` is about no incident and says that instead.
@@ -58,6 +60,7 @@ class OutgoingPage:
     sent_at: datetime
     answer_url: str | None = None
     note: str | None = None
+    attempt: int = 1
 
 
 def urgency(incidents: Sequence[PagedIncident]) -> Priority:

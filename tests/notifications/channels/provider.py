@@ -44,10 +44,11 @@ class Asked:
 
 @dataclass
 class Provider:
-    """Answers every POST with `answer` and remembers it."""
+    """Answers each POST with the first of `answers`, or else with `answer`, and remembers it."""
 
     url: str
     answer: Answer
+    answers: list[Answer] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
 
     def outbound(self) -> Outbound:
@@ -62,9 +63,10 @@ class Provider:
                 break
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         self.asked.append(Asked(scope["path"], headers, body))
-        said = [(name.encode(), value.encode()) for name, value in self.answer.headers.items()]
-        await send({"type": "http.response.start", "status": self.answer.status, "headers": said})
-        await send({"type": "http.response.body", "body": self.answer.body.encode()})
+        answer = self.answers.pop(0) if self.answers else self.answer
+        said = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+        await send({"type": "http.response.start", "status": answer.status, "headers": said})
+        await send({"type": "http.response.body", "body": answer.body.encode()})
 
 
 @asynccontextmanager

@@ -8,6 +8,8 @@ Source: https://www.twilio.com/docs/usage/twilios-response
 import base64
 import json
 from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from tests.notifications.arrangements import PAGED, outgoing
@@ -15,6 +17,7 @@ from tests.notifications.channels.provider import Answer, Provider, provider
 
 from incident_service.notifications.channels.contract import Address, DeliveryFailed
 from incident_service.notifications.channels.twilio import SmsChannel, TwilioAccount, VoiceChannel
+from incident_service.notifications.channels.twilio_callbacks import TwilioCallbacks
 from incident_service.teams.models import Channel
 
 ACCOUNT = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -74,12 +77,16 @@ async def twilio() -> AsyncIterator[Provider]:
         yield serving
 
 
-def account(twilio: Provider) -> TwilioAccount:
+CALLBACKS = TwilioCallbacks("https://pages.example", AUTH_TOKEN)
+
+
+def account(twilio: Provider, **more: Any) -> TwilioAccount:
     return TwilioAccount(
         server_url=twilio.url + "/",
         account_sid=ACCOUNT,
         auth_token=AUTH_TOKEN,
         from_number="+15557122661",
+        **more,
     )
 
 
@@ -110,6 +117,44 @@ async def test_a_call_is_made_that_says_the_page(twilio: Provider):
     assert asked.path == f"/2010-04-01/Accounts/{ACCOUNT}/Calls.json"
     assert asked.form.keys() == {"From", "To", "Twiml"}
     assert PAGED.title in asked.form["Twiml"]
+
+
+async def test_reports_about_a_message_are_asked_for(twilio: Provider):
+    page = outgoing(attempt=3)
+
+    await SmsChannel(twilio.outbound(), account(twilio, callbacks=CALLBACKS)).send(page, PHONE)
+
+    [asked] = twilio.asked
+    assert asked.form.keys() == {"From", "To", "Body", "StatusCallback"}
+    url = f"https://pages.example/v1/callbacks/twilio/{page.id}/3"
+    assert asked.form["StatusCallback"] == url
+
+
+async def test_reports_about_every_turn_of_a_call_are_asked_for(twilio: Provider):
+    twilio.answer = CALL_TAKEN
+    page = outgoing()
+
+    await VoiceChannel(twilio.outbound(), account(twilio, callbacks=CALLBACKS)).send(page, PHONE)
+
+    [asked] = twilio.asked
+    assert parse_qsl(asked.body.decode())[-6:] == [
+        ("StatusCallback", f"https://pages.example/v1/callbacks/twilio/{page.id}/1"),
+        ("StatusCallbackEvent", "initiated"),
+        ("StatusCallbackEvent", "ringing"),
+        ("StatusCallbackEvent", "answered"),
+        ("StatusCallbackEvent", "completed"),
+        ("StatusCallbackMethod", "POST"),
+    ]
+
+
+async def test_where_reports_cannot_go_the_message_is_sent_without_them(twilio: Provider):
+    twilio.answers.append(refused(400, 21609, "Invalid 'StatusCallback' URL"))
+    channel = SmsChannel(twilio.outbound(), account(twilio, callbacks=CALLBACKS))
+
+    detail = await channel.send(outgoing(), PHONE)
+
+    assert detail == f"{MESSAGE_SID} queued"
+    assert ["StatusCallback" in asked.form for asked in twilio.asked] == [True, False]
 
 
 async def test_the_detail_names_the_message(twilio: Provider):

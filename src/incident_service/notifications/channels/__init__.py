@@ -15,6 +15,7 @@ from incident_service.notifications.channels.requirements import (
 from incident_service.notifications.channels.slack import SlackChannel
 from incident_service.notifications.channels.telegram import TelegramChannel
 from incident_service.notifications.channels.twilio import SmsChannel, TwilioAccount, VoiceChannel
+from incident_service.notifications.channels.twilio_callbacks import make_callbacks
 from incident_service.notifications.channels.webhook import WebhookChannel
 from incident_service.settings import Settings, secret_text
 from incident_service.teams.models import Channel
@@ -32,6 +33,7 @@ def make_channels(
         account_sid=settings.twilio_account_sid,
         auth_token=secret_text(settings.twilio_auth_token),
         from_number=settings.twilio_from_number,
+        callbacks=make_callbacks(settings),
     )
     bot_token = secret_text(settings.telegram_bot_token)
     channels: dict[Channel, ChannelSender] = {
