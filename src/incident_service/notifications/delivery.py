@@ -220,9 +220,12 @@ class Courier:
 
     async def _record_success(self, claimed: Claimed, detail: str) -> Outcome:
         async def work(tx: Tx) -> Outcome:
-            return await record.succeeded(tx, claimed, detail)
+            return await record.succeeded(tx, claimed, detail, given_up=self._given_up)
 
-        return await self._transactions.run(work)
+        outcome = await self._transactions.run(work)
+        if outcome is Outcome.FAILED:
+            log_failure(claimed, outcome, "The provider took it, and reported that it failed.")
+        return outcome
 
     async def _record_failure(self, claimed: Claimed, failure: DeliveryFailed) -> Outcome:
         jitter = self._jitter()
@@ -231,12 +234,17 @@ class Courier:
             return await record.failed(tx, claimed, failure, jitter=jitter, given_up=self._given_up)
 
         outcome = await self._transactions.run(work)
-        log.warning(
-            "delivery.failed",
-            page_id=claimed.page.id,
-            channel=claimed.address.kind.value,
-            attempt=claimed.attempt,
-            outcome=outcome.value,
-            error=str(failure),
-        )
+        log_failure(claimed, outcome, str(failure))
         return outcome
+
+
+def log_failure(claimed: Claimed, outcome: Outcome, error: str) -> None:
+    """Say for operators that an attempt did not get through, and what follows."""
+    log.warning(
+        "delivery.failed",
+        page_id=claimed.page.id,
+        channel=claimed.address.kind.value,
+        attempt=claimed.attempt,
+        outcome=outcome.value,
+        error=error,
+    )

@@ -179,3 +179,8 @@ class PageAttempt(Base):
     finished_at: Mapped[datetime | None] = mapped_column(comment="NULL: its outcome is unknown")
     delivered: Mapped[bool | None]
     detail: Mapped[str | None] = mapped_column(comment="the channel's answer, or the error")
+    provider_status: Mapped[str | None] = mapped_column(
+        comment="what the provider has reported since; it moves forwards only"
+    )
+    provider_status_at: Mapped[datetime | None]
+    provider_error: Mapped[str | None] = mapped_column(comment="the provider's number of a failure")

@@ -4,7 +4,8 @@ A worker may be so late that its lease has run out and another has taken the pag
 failure no longer counts. Its success does: what got through must not be sent again.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -13,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from incident_service import jobs
-from incident_service.core.db import Tx
+from incident_service.core.db import Overtaken, Tx
 from incident_service.incidents import locks, timeline
 from incident_service.incidents.models import Incident
 from incident_service.incidents.timeline import EventKind
@@ -28,6 +29,7 @@ from incident_service.notifications.models import (
     PageAttempt,
     PageStatus,
 )
+from incident_service.notifications.provider_status import in_words, is_failure
 
 GivenUp = Callable[[Tx, Collection[UUID]], Awaitable[object]]
 
@@ -45,18 +47,52 @@ class Outcome(StrEnum):
     LATE = "late"
 
 
-async def succeeded(tx: Tx, claimed: Claimed, detail: str) -> Outcome:
-    """Record that the channel has the page."""
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong with a page, and for what reason it is given up.
+
+    What is `permanent` is a matter of the one address; else the way to all of them may be broken.
+    """
+
+    error: str
+    reason: str
+    permanent: bool
+
+
+async def succeeded(
+    tx: Tx, claimed: Claimed, detail: str, *, given_up: GivenUp = nothing_follows
+) -> Outcome:
+    """Record that the channel has the page.
+
+    The provider may have been faster, and have reported that it does not get through: then the
+    page has failed, as `failed` describes it.
+
+    Raises:
+        Overtaken: that report came between two statements; begin again, to lock in order.
+    """
+    attempt = await read_attempt(tx, claimed)
+    if attempt is not None and is_failure(attempt.provider_status):
+        failure = failure_by_provider(attempt.provider_status, attempt.provider_error)
+        return await give_up(tx, claimed, failure, given_up, taken=detail)
     page = await lock_page(tx, claimed.page.id)
-    await finish_attempt(tx, claimed, delivered=True, detail=detail)
-    if page is None or page.status is PageStatus.SENT:
+    reported = await finish_attempt(tx, claimed, delivered=True, detail=detail)
+    if is_failure(reported):
+        raise Overtaken
+    if page is None:
         return Outcome.LATE
+    if page.status is PageStatus.SENT:
+        return Outcome.SENT if reported else Outcome.LATE
+    await mark_sent(tx, page)
+    return Outcome.SENT
+
+
+async def mark_sent(tx: Tx, page: Page) -> None:
+    """Let a locked page, and its members, count as sent."""
     page.status = PageStatus.SENT
     page.sent_at = tx.now
     page.next_attempt_at = page.lease_until = page.last_error = None
     told = (NotificationStatus.SENDING, NotificationStatus.FAILED)
     await move_members(tx, page.id, told, NotificationStatus.SENT)
-    return Outcome.SENT
 
 
 async def failed(
@@ -76,9 +112,8 @@ async def failed(
         case TryAgain(delay):
             return await wait(tx, claimed, str(failure), delay)
         case GiveUp(reason):
-            return await give_up(
-                tx, claimed, str(failure), reason, given_up, permanent=failure.permanent
-            )
+            why = Failure(str(failure), reason, failure.permanent)
+            return await give_up(tx, claimed, why, given_up)
 
 
 def decide(tx: Tx, claimed: Claimed, failure: DeliveryFailed, jitter: float) -> Decision:
@@ -108,33 +143,48 @@ async def wait(tx: Tx, claimed: Claimed, error: str, delay: timedelta) -> Outcom
 
 
 async def give_up(
-    tx: Tx,
-    claimed: Claimed,
-    error: str,
-    reason: str,
-    given_up: GivenUp,
-    *,
-    permanent: bool,
+    tx: Tx, claimed: Claimed, failure: Failure, given_up: GivenUp, *, taken: str | None = None
 ) -> Outcome:
-    """Fail the page and its members, say so in the timelines, and try what else there is."""
+    """Fail the page if this attempt still decides about it.
+
+    `taken` is the channel's answer when it did take the page; else the failure is the answer.
+    """
     incident_ids = [incident.id for incident in claimed.page.incidents]
     incidents = await locks.lock(tx.session, incident_ids)  # before pages and notifications
     page = await lock_page(tx, claimed.page.id)
-    await finish_attempt(tx, claimed, delivered=False, detail=error)
+    detail = failure.error if taken is None else taken
+    await finish_attempt(tx, claimed, delivered=taken is not None, detail=detail)
     if page is None or not holds_lease(page, claimed):
         return Outcome.LATE
+    await fail_page(tx, page, incidents, failure, given_up)
+    return Outcome.FAILED
+
+
+async def fail_page(
+    tx: Tx, page: Page, incidents: Mapping[UUID, Incident], failure: Failure, given_up: GivenUp
+) -> None:
+    """Fail the page and its members, say so in the timelines, and try what else there is.
+
+    The incidents, all that the page is about, and then the page have been locked.
+    """
     page.status = PageStatus.FAILED
     page.lease_until = page.next_attempt_at = None
-    page.last_error = error
-    await move_members(tx, page.id, (NotificationStatus.SENDING,), NotificationStatus.FAILED)
+    page.last_error = failure.error
+    before = (NotificationStatus.SENDING, NotificationStatus.SENT)
+    await move_members(tx, page.id, before, NotificationStatus.FAILED)
     for incident in incidents.values():
-        tell_timeline(tx, incident, page, reason)
+        tell_timeline(tx, incident, page, failure.reason)
     await otherwise.try_next_addresses(tx, page)
-    if not permanent:
+    if not failure.permanent:
         await otherwise.tell_fallback(tx, page, list(incidents.values()))
     await tx.flush()
-    await given_up(tx, incident_ids)
-    return Outcome.FAILED
+    await given_up(tx, incidents.keys())
+
+
+def failure_by_provider(status: str | None, error: str | None) -> Failure:
+    """Describe the failure of a page that its provider had taken."""
+    words = in_words(status, error)
+    return Failure(f"{words}.", words, permanent=True)
 
 
 def tell_timeline(tx: Tx, incident: Incident, page: Page, reason: str) -> None:
@@ -172,14 +222,26 @@ def holds_lease(page: Page, claimed: Claimed) -> bool:
     return page.status is PageStatus.SENDING and page.attempts == claimed.attempt
 
 
-async def finish_attempt(tx: Tx, claimed: Claimed, *, delivered: bool, detail: str) -> None:
-    """Complete the attempt's own row: that is true even when it came too late to matter."""
-    await tx.session.execute(
+async def read_attempt(tx: Tx, claimed: Claimed) -> PageAttempt | None:
+    """Read the attempt's own row, without locking it; None when its address was deleted."""
+    return await tx.session.get(
+        PageAttempt, (claimed.page.id, claimed.attempt), populate_existing=True
+    )
+
+
+async def finish_attempt(tx: Tx, claimed: Claimed, *, delivered: bool, detail: str) -> str | None:
+    """Complete the attempt's own row: that is true even when it came too late to matter.
+
+    Returns what the provider has reported of it.
+    """
+    reported: str | None = await tx.session.scalar(
         update(PageAttempt)
         .where(PageAttempt.page_id == claimed.page.id, PageAttempt.number == claimed.attempt)
         .values(finished_at=tx.now, delivered=delivered, detail=detail)
+        .returning(PageAttempt.provider_status)
         .execution_options(synchronize_session=False)
     )
+    return reported
 
 
 async def move_members(
