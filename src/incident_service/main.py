@@ -20,14 +20,16 @@ from incident_service.core.readiness import Degradation, Degradations
 from incident_service.core.request_times import RequestTimes
 from incident_service.core.runtime import LARGE_OFFSET_S, Runtime
 from incident_service.escalation import api as escalation
+from incident_service.escalation import unreached
 from incident_service.heartbeat.fitness import why_overdue, why_stale
 from incident_service.heartbeat.gauges import measure
 from incident_service.heartbeat.queries import find_canary_age, load_lateness
 from incident_service.incidents import api as incidents
 from incident_service.incidents.queries import count_active_on_policy
 from incident_service.notifications import api as notifications
+from incident_service.notifications.provider_status import STATUSES
 from incident_service.notifications.queries import say_what_waits_for_address
-from incident_service.observability import health
+from incident_service.observability import health, metrics
 from incident_service.observability.health import Measure
 from incident_service.policies import api as policies
 from incident_service.policies.hooks import PolicyHooks
@@ -89,6 +91,9 @@ def create_app(
     app.state.schedule_in_use = (say_who_names_schedule,)
     app.state.contact_method_in_use = (say_what_waits_for_address,)
     app.state.team_channel_in_use = TEAM_CHANNEL_IN_USE
+    app.state.given_up = unreached.go_on
+    for channel in STATUSES:  # from 0, so that the first failure is an increase
+        metrics.PAGES_FAILED.labels(channel.value)
     app.state.policy_hooks = PolicyHooks(
         count_active_on_policy, restart_on_policy, say_which_services_use
     )

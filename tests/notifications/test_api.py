@@ -46,6 +46,7 @@ async def test_it_shows_who_was_told_how_and_with_what_result(
         "attempts": 1,
         "last_error": "The receiver answered 503.",
         "provider_said": "The receiver answered 503.",
+        "provider_status": None,
         "sent_at": None,
         "created_at": "2026-11-02T12:00:00Z",
     }

@@ -43,6 +43,10 @@ class NotificationRead(Response):
     provider_said: str | None = Field(
         description="What the channel answered to the last attempt, or why there was no answer."
     )
+    provider_status: str | None = Field(
+        description="What the provider has reported of it since, such as `delivered` or "
+        "`no-answer`. Null: nothing; only `sms` and `voice` are reported."
+    )
     sent_at: datetime | None
     created_at: datetime
 
@@ -67,6 +71,7 @@ class NotificationRead(Response):
             attempts=page.attempts if page else 0,
             last_error=page.last_error if page else None,
             provider_said=told.attempt.detail if told.attempt else None,
+            provider_status=told.attempt.provider_status if told.attempt else None,
             sent_at=page.sent_at if page else None,
             created_at=row.created_at,
         )
@@ -153,6 +158,12 @@ class AttemptRead(Response):
     finished_at: datetime | None
     delivered: bool | None = Field(description="null: its outcome is not known.")
     detail: str | None = Field(description="What the channel answered, or the error.")
+    provider_status: str | None = Field(
+        description="What the provider has reported since: of a message up to `delivered` or "
+        "`undelivered`, of a call up to `completed`, `busy` or `no-answer`. Null: nothing."
+    )
+    provider_status_at: datetime | None
+    provider_error: str | None = Field(description="The provider's number of a failure.")
 
 
 class PageRead(Response):
