@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 from tests.fakes import FrozenClock
 from tests.notifications.arrangements import BASE_URL, page_about, pages, set_scene
-from tests.notifications.channels import test_telegram, test_twilio
+from tests.notifications.channels import test_ntfy, test_telegram, test_twilio
 from tests.notifications.channels.provider import Answer, Provider, provider
 
 from incident_service.core.db import Transactions
@@ -22,6 +22,7 @@ PHONE = "+15558675310"
 def courier(transactions: Transactions, serving: Provider, *, public_url: str = "") -> Courier:
     settings = Settings(
         _env_file=None,
+        ntfy_url=serving.url,
         telegram_url=serving.url,
         telegram_bot_token=test_telegram.TOKEN,
         twilio_url=serving.url,
@@ -58,6 +59,7 @@ async def details(transactions: Transactions) -> list[str | None]:
             test_telegram.taken(),
             "message_id 42",
         ),
+        ({"kind": Channel.NTFY, "address": "on-call"}, test_ntfy.taken(), f"id {test_ntfy.ID}"),
         ({"kind": Channel.APPRISE, "address": "ops"}, Answer(200, ""), "sent"),
     ],
     ids=lambda value: str(value["kind"]) if isinstance(value, dict) else "",

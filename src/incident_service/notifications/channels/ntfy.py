@@ -6,7 +6,13 @@ from urllib.parse import urlsplit, urlunsplit
 from incident_service.catalog.priority import Priority
 from incident_service.core.outbound import Outbound
 from incident_service.notifications.channels.contract import Address, DeliveryFailed
-from incident_service.notifications.channels.posting import post
+from incident_service.notifications.channels.posting import (
+    EXCERPT_LENGTH,
+    exchange,
+    failure,
+    is_success,
+    read_object,
+)
 from incident_service.notifications.message import OutgoingPage, subject, text
 
 # ntfy turns a longer message into an attachment, which a phone does not show (limit: 4096 bytes).
@@ -25,7 +31,10 @@ class NtfyChannel:
 
     JSON to the server's root, instead of headers to the topic: titles need not be ASCII then.
 
-    Source: https://docs.ntfy.sh/publish/#publish-as-json
+    It answers with the message, or with an error in words. Its 429 does not say when to come back.
+
+    Source: https://docs.ntfy.sh/publish/#publish-as-json,
+    https://docs.ntfy.sh/subscribe/api/#json-message-format
     """
 
     def __init__(self, outbound: Outbound, server_url: str) -> None:
@@ -33,7 +42,7 @@ class NtfyChannel:
         self._server_url = server_url
 
     async def send(self, page: OutgoingPage, to: Address) -> str:
-        """Publish the page; see `ChannelSender.send`."""
+        """Publish the page and return the message's id; see `ChannelSender.send`."""
         server_url, topic = place(to.address, self._server_url)
         message = {
             "topic": topic,
@@ -44,13 +53,19 @@ class NtfyChannel:
             "actions": actions(page),
             "tags": ["rotating_light" if page.priority is Priority.CRITICAL else "warning"],
         }
-        return await post(
+        answer = await exchange(
             self._outbound,
             server_url,
             content=json.dumps(message).encode(),
             headers={"content-type": "application/json"},
-            at=page.sent_at,
         )
+        body = read_object(answer)
+        if is_success(answer) and body.get("id"):
+            return f"id {body['id']}"
+        if is_success(answer):  # another page at this address: nobody was told
+            raise DeliveryFailed("The answer is not one of an ntfy server.")
+        said = str(body.get("error") or answer.body_excerpt.strip())[:EXCERPT_LENGTH]
+        raise failure(answer, page.sent_at, said=said, by="ntfy")
 
 
 def clicked(page: OutgoingPage) -> dict[str, str]:
