@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -7,6 +8,7 @@ from ipaddress import ip_network
 import httpx
 import pytest
 
+from incident_service.core.clock import monotonic_s
 from incident_service.core.outbound import (
     ANSWER_LIMIT,
     Answer,
@@ -14,6 +16,7 @@ from incident_service.core.outbound import (
     OutboundFailed,
     OutboundRefused,
 )
+from incident_service.core.stopping import stops_within
 
 LOOPBACK = [ip_network("127.0.0.0/8")]
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -54,11 +57,11 @@ async def post(url: str, names: Names, net: Net) -> Answer:
 
 
 @asynccontextmanager
-async def server(serve: Serve) -> AsyncIterator[str]:
+async def server(serve: Serve, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """A real server on loopback."""
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    listening = await asyncio.start_server(serve, host, port)
     try:
-        yield f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        yield f"{host}:{listening.sockets[0].getsockname()[1]}"
     finally:
         listening.close()
 
@@ -164,6 +167,10 @@ async def test_a_name_that_does_not_resolve_may_do_so_later():
         "//x",
         "http://[::1",
         "http://a:b/",
+        "http://pager.example:0/",
+        "http://pager.example:65536/",
+        "http://xn--/",
+        "http://0177.0.0.1/",
     ],
 )
 async def test_what_is_no_http_url_is_refused(url):
@@ -173,7 +180,24 @@ async def test_what_is_no_http_url_is_refused(url):
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "[::1]", "2130706433", "0x7f.1", "localhost", "[::ffff:127.0.0.1]", "0", "127.1"],
+    [
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f.1",
+        "0x7f000001",
+        "0",
+        "0.0.0.0",
+        "localhost",
+        "localhost.",
+        "\uff11\uff12\uff17\u30020\u30020\u3002\uff11",
+        "[::1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[64:ff9b::127.0.0.1]",
+        "[::127.0.0.1]",
+    ],
 )
 async def test_no_spelling_of_this_machine_is_called(host):
     net = Net()
@@ -183,6 +207,55 @@ async def test_no_spelling_of_this_machine_is_called(host):
         await outbound.post(f"http://{host}/", content=b"", headers={})
 
     assert net.requests == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["0.0.0.0", "127.0.0.1", "::", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"],
+)
+async def test_no_name_leads_to_this_machine(address):
+    net = Net()
+
+    with pytest.raises(OutboundRefused):
+        await post("http://rebound.example/", Names([address]), net)
+
+    assert net.requests == []
+
+
+async def test_a_name_that_changes_its_mind_is_connected_to_where_it_was_checked():
+    """The resolver's second answer, on the same port, would be an address that is not allowed."""
+    heard: list[str] = []
+
+    def saying_where(where: str) -> Serve:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            heard.append(where)
+            await saying(b"HTTP/1.1 204 x\r\n\r\n")(reader, writer)
+
+        return serve
+
+    names = Names(["127.0.0.2"], ["127.0.0.1"])
+    allowed = [ip_network("127.0.0.2/32")]
+    async with server(saying_where("checked"), host="127.0.0.2") as address:
+        port = int(address.rpartition(":")[2])
+        async with server(saying_where("inside"), port=port):
+            outbound = Outbound(allowed, resolve=names)
+            url = f"http://rebound.example:{port}/"
+            first = await outbound.post(url, content=b"", headers={})
+            with pytest.raises(OutboundRefused):
+                await outbound.post(url, content=b"", headers={})
+
+    assert first.status == 204
+    assert heard == ["checked"]
+    assert names.asked == ["rebound.example"] * 2
+
+
+async def test_a_redirect_to_the_inside_is_not_followed():
+    net = Net(httpx.Response(302, headers={"location": "http://127.0.0.1/admin"}))
+
+    answer = await post("http://pager.example/", Names(["1.1.1.1"], ["127.0.0.1"]), net)
+
+    assert answer.status == 302
+    assert [request.url.host for request in net.requests] == ["1.1.1.1"]
 
 
 async def test_a_caller_cannot_change_the_host_it_speaks_to():
@@ -254,6 +327,105 @@ async def test_a_receiver_that_drips_its_answer_runs_out_of_time():
             await Outbound(LOOPBACK).post(
                 f"http://{address}/", content=b"", headers={}, timeout_s=0.2
             )
+
+
+def never_ending(beginning: bytes, part: bytes, *, every_s: float = 0.0) -> Serve:
+    """Answer with `beginning`, and then with the same again and again until nobody listens."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        never = asyncio.Event()
+        writer.write(beginning)
+        try:
+            while not writer.is_closing() and not await stops_within(never, every_s):
+                writer.write(part)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        writer.close()
+
+    return serve
+
+
+CHUNKED = b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("beginning", "part"),
+    [
+        (b"", b"HTTP/1.1 100 x\r\n\r\n"),
+        (b"HTTP/1.1 200 x\r\n", b"X-More: y\r\n"),
+        (b"HTTP/1.1 200 x\r\nX-Long: ", b"y"),
+        (b"HTTP/1.1 200 x\r\nContent-Length: 100000\r\n\r\n", b"y"),
+        (CHUNKED, b"1\r\ny\r\n"),
+        (CHUNKED, b"1"),
+    ],
+    ids=["informational", "headers", "header", "body", "chunks", "size of a chunk"],
+)
+async def test_what_drips_without_end_is_bounded_in_time(beginning, part):
+    began_s = monotonic_s()
+
+    async with server(never_ending(beginning, part, every_s=0.02)) as address:
+        with pytest.raises(OutboundFailed, match=r"within 0.3 s"):
+            await Outbound(LOOPBACK).post(
+                f"http://{address}/", content=b"", headers={}, timeout_s=0.3
+            )
+
+    assert monotonic_s() - began_s < 3
+
+
+@pytest.mark.parametrize(
+    ("beginning", "part"),
+    [
+        (b"HTTP/1.1 200 x\r\n", b"X-More: y\r\n" * 1000),
+        (b"HTTP/1.1 200 x\r\nX-Long: ", b"y" * 10_000),
+        (b"", b"y" * 10_000),
+        (CHUNKED, b"1" * 10_000),
+    ],
+    ids=["headers", "header", "no HTTP", "size of a chunk"],
+)
+async def test_a_head_without_end_breaks_off_long_before_the_time_is_up(beginning, part):
+    async with server(never_ending(beginning, part)) as address:
+        with pytest.raises(OutboundFailed, match="broke off"):
+            await Outbound(LOOPBACK).post(
+                f"http://{address}/", content=b"", headers={}, timeout_s=30
+            )
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 x\r\nContent-Length: 99999999999999\r\n\r\n",
+        b"HTTP/1.1 200 x\r\nContent-Encoding: gzip\r\n\r\n",
+    ],
+    ids=["huge", "compressed"],
+)
+async def test_of_a_huge_answer_only_the_beginning_is_read_and_nothing_is_unpacked(head):
+    part = gzip.compress(bytes(10_000_000)) if b"gzip" in head else b"x" * 10_000
+
+    async with server(never_ending(head, part)) as address:
+        answer = await Outbound(LOOPBACK).post(f"http://{address}/", content=b"", headers={})
+
+    assert len(answer.body_excerpt) <= ANSWER_LIMIT
+    assert not answer.body_excerpt.startswith("\0")
+
+
+async def test_chunks_without_end_are_read_to_the_limit():
+    async with server(never_ending(CHUNKED, b"2710\r\n" + b"x" * 10_000 + b"\r\n")) as address:
+        answer = await Outbound(LOOPBACK).post(f"http://{address}/", content=b"", headers={})
+
+    assert answer.body_excerpt == "x" * ANSWER_LIMIT
+
+
+async def test_the_look_up_of_a_name_shares_the_time():
+    async def hangs(host: str, port: int) -> list[str]:
+        await asyncio.Event().wait()
+        return []
+
+    with pytest.raises(OutboundFailed, match=r"within 0.1 s"):
+        await Outbound(resolve=hangs).post(
+            "http://pager.example/", content=b"", headers={}, timeout_s=0.1
+        )
 
 
 async def test_tls_asks_for_the_name_and_not_for_the_address():

@@ -24,6 +24,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 ANSWER_LIMIT = 64 * 1024
 ADDRESSES_TRIED = 4
 CONNECT_S = 4.0
+HIGHEST_PORT = 65_535
 
 
 class OutboundError(Exception):
@@ -187,10 +188,13 @@ def read_url(url: str) -> httpx.URL:
     """
     try:
         target = httpx.URL(url)
+        host = target.host  # decodes what begins with `xn--`
     except (httpx.InvalidURL, ValueError) as error:
         raise OutboundRefused("The URL cannot be read.") from error
-    if target.scheme not in ("http", "https") or not target.host:
+    if target.scheme not in ("http", "https") or not host:
         raise OutboundRefused("The URL must start with http:// or https:// and name a host.")
+    if target.port is not None and not 0 < target.port <= HIGHEST_PORT:
+        raise OutboundRefused("The URL names a port that there is not.")
     return target
 
 
