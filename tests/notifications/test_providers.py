@@ -19,19 +19,22 @@ from incident_service.teams.models import Channel
 PHONE = "+15558675310"
 
 
+def settings_for(serving: Provider) -> dict[str, Any]:
+    """Name the provider's server wherever a provider's server is named."""
+    return {
+        "ntfy_url": serving.url,
+        "telegram_url": serving.url,
+        "telegram_bot_token": test_telegram.TOKEN,
+        "twilio_url": serving.url,
+        "twilio_account_sid": test_twilio.ACCOUNT,
+        "twilio_auth_token": test_twilio.AUTH_TOKEN,
+        "twilio_from_number": "+15557122661",
+        "apprise_urls": f"ops={serving.url.replace('http', 'json', 1)}/in",
+    }
+
+
 def courier(transactions: Transactions, serving: Provider, *, public_url: str = "") -> Courier:
-    settings = Settings(
-        _env_file=None,
-        ntfy_url=serving.url,
-        telegram_url=serving.url,
-        telegram_bot_token=test_telegram.TOKEN,
-        twilio_url=serving.url,
-        twilio_account_sid=test_twilio.ACCOUNT,
-        twilio_auth_token=test_twilio.AUTH_TOKEN,
-        twilio_from_number="+15557122661",
-        apprise_urls=f"ops={serving.url.replace('http', 'json', 1)}/in",
-        public_url=public_url,
-    )
+    settings = Settings(_env_file=None, **settings_for(serving), public_url=public_url)
     channels = make_channels(settings, serving.outbound())
     return Courier(transactions, channels, BASE_URL, jitter=lambda: 0.0)
 

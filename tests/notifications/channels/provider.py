@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_network
@@ -44,12 +44,16 @@ class Asked:
 
 @dataclass
 class Provider:
-    """Answers each POST with the first of `answers`, or else with `answer`, and remembers it."""
+    """Answers each POST with the first of `answers`, or else with `answer`, and remembers it.
+
+    `meanwhile` is called when a request has come in whole, and before it is answered.
+    """
 
     url: str
     answer: Answer
     answers: list[Answer] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
+    meanwhile: Callable[[], None] = field(default=lambda: None)
 
     def outbound(self) -> Outbound:
         return Outbound(LOOPBACK)
@@ -63,6 +67,7 @@ class Provider:
                 break
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         self.asked.append(Asked(scope["path"], headers, body))
+        self.meanwhile()
         answer = self.answers.pop(0) if self.answers else self.answer
         said = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
         await send({"type": "http.response.start", "status": answer.status, "headers": said})

@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -25,13 +26,17 @@ ANA = Address(Channel.EMAIL, "ana@example.org")
 
 
 class Inbox:
-    """A mail server's memory; `answers` are what it says to a recipient and to a mail."""
+    """A mail server's memory; `answers` are what it says to a recipient and to a mail.
+
+    `meanwhile` is called when a mail has come in whole, and before it is answered.
+    """
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.recipients: list[str] = []
         self.to_recipient = "250 OK"
         self.to_mail = "250 queued"
+        self.meanwhile: Callable[[], None] = lambda: None
 
     async def handle_RCPT(  # noqa: N802 - the name is the library's
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -44,6 +49,7 @@ class Inbox:
         assert isinstance(envelope.content, bytes)
         self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
         self.recipients.extend(envelope.rcpt_tos)
+        self.meanwhile()
         return self.to_mail
 
 
@@ -52,12 +58,19 @@ def inbox() -> Inbox:
     return Inbox()
 
 
-@pytest.fixture
-def channel(inbox: Inbox) -> Iterator[EmailChannel]:
+@contextmanager
+def mail_server(inbox: Inbox) -> Iterator[str]:
+    """Serve an inbox on a free port; yields its URL."""
     controller = FreePort(inbox, hostname="127.0.0.1", port=0)
     controller.start()
-    yield EmailChannel(f"smtp://127.0.0.1:{controller.found_port}", SENDER)
+    yield f"smtp://127.0.0.1:{controller.found_port}"
     controller.stop()
+
+
+@pytest.fixture
+def channel(inbox: Inbox) -> Iterator[EmailChannel]:
+    with mail_server(inbox) as url:
+        yield EmailChannel(url, SENDER)
 
 
 class FreePort(Controller):
