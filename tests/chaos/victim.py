@@ -25,6 +25,8 @@ from incident_service.main import create_app
 from incident_service.notifications.channels import make_channels
 from incident_service.notifications.delivery import Courier
 from incident_service.settings import Settings
+from incident_service.subscriptions.dispatch import Dispatcher
+from incident_service.subscriptions.jobs import webhook_sweeps
 from incident_service.worker import Worker
 
 
@@ -32,6 +34,7 @@ from incident_service.worker import Worker
 class Fate:
     """What a victim is, what time it is for it, and at which point of which work it dies.
 
+    `role` is `api`, `worker`, or `dispatcher`: a worker that delivers events to subscriptions too.
     It dies when it comes by the point for the `times`-th time.
     """
 
@@ -71,8 +74,8 @@ async def live(fate: Fate, app: FastAPI) -> None:
         doom.watch(runtime.engine)
         queue = MortalQueue(runtime.queue, doom)
         mortal = replace(runtime, transactions=replace(runtime.transactions, queue=queue))
-        if fate.role == "worker":
-            await live_as_worker(mortal, doom)
+        if fate.role != "api":
+            await live_as_worker(mortal, doom, has_dispatcher=fate.role == "dispatcher")
         app.state.transactions = mortal.transactions
         await live_as_api(MortalApp(app, doom))
 
@@ -83,11 +86,14 @@ async def live_as_api(app: MortalApp) -> None:
     await serve(make_server(app), listening, asyncio.Event())  # type: ignore[arg-type]  # any ASGI
 
 
-async def live_as_worker(runtime: Runtime, doom: Doom) -> None:
-    channels = make_channels(runtime.settings, Outbound(runtime.settings.outbound_allow))
+async def live_as_worker(runtime: Runtime, doom: Doom, *, has_dispatcher: bool) -> None:
+    outbound = Outbound(runtime.settings.outbound_allow)
+    channels = make_channels(runtime.settings, outbound)
     mortal = {kind: MortalChannel(channel, doom) for kind, channel in channels.items()}
     courier = Courier(runtime.transactions, mortal, runtime.settings.base_url)
-    await Worker(runtime, courier).run(asyncio.Event())
+    dispatcher = Dispatcher(runtime.transactions, outbound)
+    more = webhook_sweeps(runtime.transactions, dispatcher) if has_dispatcher else ()
+    await Worker(runtime, courier, more=more).run(asyncio.Event())
 
 
 def build_app() -> FastAPI:

@@ -48,13 +48,17 @@ class Heard:
 
 @dataclass
 class EventReceiver:
-    """Answers each request with what `answer` says: a status, and headers."""
+    """Answers each request with what `answer` says: a status, and headers.
+
+    `meanwhile` is called when a request has come in whole, and before it is answered.
+    """
 
     port: int
     answer: Callable[[Heard], int] = lambda _heard: 204
     answer_headers: dict[str, str] = field(default_factory=dict)
     hangs: set[str] = field(default_factory=set)
     heard: list[Heard] = field(default_factory=list)
+    meanwhile: Callable[[], None] = field(default=lambda: None)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def url(self, path: str = "hook") -> str:
@@ -72,6 +76,7 @@ class EventReceiver:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         heard = Heard(scope["path"][1:], headers, body.decode())
         self.heard.append(heard)
+        self.meanwhile()
         if heard.path in self.hangs:
             await self.released.wait()
         extra = [(name.encode(), value.encode()) for name, value in self.answer_headers.items()]
