@@ -17,7 +17,7 @@ from incident_service.subscriptions import queries, record
 from incident_service.subscriptions.models import WebhookSubscription
 from incident_service.subscriptions.persistence import Failure
 from incident_service.subscriptions.record import Outcome
-from incident_service.teams.models import Channel, ContactMethod, Role, User
+from incident_service.teams.models import Channel, ContactMethod, Role, Team, User
 
 GONE = Failure("The receiver answered 410: moved <!channel>", 410)
 OPENED, RESOLVED = EventKind.OPENED, EventKind.RESOLVED
@@ -84,6 +84,25 @@ async def test_the_notice_says_what_is_paused_since_when_why_and_how_to_go_on(de
         f'PATCH /v1/webhook-subscriptions/{subscription.id} with {{"is_enabled": true}}. '
         "The last error: The receiver answered 410: why not"
     )
+
+
+async def test_whatever_names_and_receivers_say_a_notice_is_one_line_of_text(desk):
+    await member(desk)
+    async with desk.transactions.open() as tx:
+        row = await tx.session.get_one(Team, desk.team.id)
+        row.name = "T\u202e\r\nBcc: all@example.org"
+    subscription = await desk.subscribe()
+    await desk.happen(await desk.incident(), OPENED)
+    await desk.read()
+    claimed = await desk.claim(subscription)
+    hostile = Failure("\x1b[2J {0} <!channel>\n\n@here", 410)
+
+    await desk.transactions.run(lambda tx: record.failed(tx, claimed, hostile, jitter=0))
+
+    (page,) = await notices(desk)
+    assert (page.note or "").isprintable()
+    assert "of team T Bcc: all@example.org is paused" in (page.note or "")
+    assert (page.note or "").endswith("The last error: [2J {0} <!channel> @here")
 
 
 async def test_the_notice_goes_the_way_of_a_page_and_the_api_shows_how_it_fares(
