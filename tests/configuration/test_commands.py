@@ -10,6 +10,7 @@ users: [{name: First, email: first@example.org}]
 teams:
   - name: Payments
     services: [{name: Checkout, integrations: [{name: Alertmanager, kind: alertmanager}]}]
+webhook_subscriptions: [{name: Archive, url: 'https://archive.example/in'}]
 """
 
 
@@ -31,7 +32,9 @@ async def test_a_dry_run_shows_everything_and_changes_nothing(shell, file, datab
     assert code == 0
     assert "+ service Payments / Checkout" in said
     assert "This was a dry run" in said
+    assert "+ webhook subscription Archive" in said
     assert "isi_" not in said
+    assert "whsec_" not in said
     assert (await api.get("/v1/teams")).json()["items"] == []
 
 
@@ -40,11 +43,14 @@ async def test_what_was_applied_is_exported(shell, file, database_url, transacti
     exported = await shell.run("export", database_url=database_url)
 
     assert code == 0
-    assert "4 to create, 0 to change, 0 to delete." in said
+    assert "5 to create, 0 to change, 0 to delete." in said
     assert (
         "key of integration Payments / Checkout / Alertmanager, shown this one time: isi_" in said
     )
+    assert "secret of webhook subscription Archive, shown this one time: whsec_" in said
     assert exported[0] == 0
+    assert "name: Archive" in exported[1]
+    assert "whsec_" not in exported[1]
     assert "name: Checkout" in exported[1]
 
 
