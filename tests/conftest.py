@@ -28,7 +28,7 @@ from tests.stage import Stage
 
 from incident_service.core.db import Transactions, make_engine, make_sessions
 from incident_service.embedded import EmbeddedPostgres, EmbeddedValkey
-from incident_service.main import create_app
+from incident_service.main import create_app, equip
 from incident_service.models import metadata
 from incident_service.settings import Settings
 
@@ -188,8 +188,7 @@ def built_app(engine: AsyncEngine) -> FastAPI:
 def app(built_app: FastAPI, settings: Settings, transactions: Transactions) -> Iterator[FastAPI]:
     """The API on this test's transactions; what a test changes in it is put back."""
     before = dict(built_app.state._state)
-    built_app.state.settings = settings
-    built_app.state.transactions = transactions
+    equip(built_app, settings, transactions)
     yield built_app
     built_app.dependency_overrides.clear()
     built_app.state._state.clear()

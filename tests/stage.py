@@ -102,7 +102,6 @@ class Stage:
             "labels": labels,
             "annotations": {"summary": f"{name} is on fire"},
             "severity": labels["severity"],
-            "title": f"{name} is on fire",
             "generator_url": "",
             "group_labels": {},
             "received_index": 0,

@@ -6,8 +6,12 @@ from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
 
 from incident_service.alerts import api as alerts
+from incident_service.alerts.api import shortcut
+from incident_service.alerts.intake import Intake
+from incident_service.alerts.limits import limits_of
 from incident_service.answering import api as answering
 from incident_service.catalog import api as catalog
 from incident_service.catalog.queries import say_which_services_use
@@ -67,6 +71,21 @@ DOMAINS = (
 )
 
 
+class Api(FastAPI):
+    """The API, with a way past its middleware and routes for what comes by the thousand."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if shortcut.is_for(scope):
+            scope["app"] = self
+            await WITH_ID(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+WITH_ID = RequestId(shortcut.handle)
+
+
 def create_app(
     settings: Settings,
     transactions: Transactions,
@@ -74,7 +93,7 @@ def create_app(
     measure: Measure = health.measure_nothing,
 ) -> FastAPI:
     """Build the API; nothing is connected or started."""
-    app = FastAPI(
+    app = Api(
         title="incident-service",
         version=version("incident-service"),
         description=ABOUT,
@@ -82,8 +101,7 @@ def create_app(
         redirect_slashes=False,
         responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},
     )
-    app.state.settings = settings
-    app.state.transactions = transactions
+    equip(app, settings, transactions)
     app.state.degradations = degradations
     app.state.measure = measure
     app.state.user_on_call = USER_ON_CALL
@@ -109,6 +127,13 @@ def create_app(
     app.add_middleware(ReplayOnConflict)
     app.add_middleware(RequestId)
     return app
+
+
+def equip(app: FastAPI, settings: Settings, transactions: Transactions) -> None:
+    """Give the API what it works with."""
+    app.state.settings = settings
+    app.state.transactions = transactions
+    app.state.intake = Intake(transactions, limits_of(settings))
 
 
 def all_conflicts() -> dict[str, str]:

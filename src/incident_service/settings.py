@@ -94,6 +94,20 @@ class Settings(BaseSettings):
     heartbeat_url: SecretStr | None = Field(
         None, description="A dead-man's switch, called about every minute while pages get through."
     )
+    ingest_body_bytes: int = Field(
+        16 * 1024 * 1024, ge=1024, description="The longest webhook, as it is sent."
+    )
+    ingest_unpacked_bytes: int = Field(
+        64 * 1024 * 1024, ge=1024, description="The longest webhook, unpacked."
+    )
+    ingest_alerts: int = Field(20_000, ge=1, description="Alerts in a webhook.")
+    ingest_labels: int = Field(64, ge=1, description="Labels kept of an alert, and annotations.")
+    ingest_depth: int = Field(
+        256, ge=8, le=500, description="How deep a webhook's JSON may be nested."
+    )
+    header_bytes: int = Field(
+        65_536, ge=1024, description="The longest head of a request: its address and headers."
+    )
     database_pool_size: int = Field(10, ge=2, le=200)
     transaction_seconds: float = Field(
         12.0, gt=0, description="What takes the database longer is given up, and answered 503."

@@ -92,7 +92,6 @@ def test_an_alert_is_read_in_full():
             "summary": "queue bounces holds > 10000 jobs & grows",
         },
         severity="critical",
-        title="queue bounces holds > 10000 jobs & grows",
         generator_url="http://prometheus.example:9090/graph?g0.expr=queue_depth+%3E+10000&g0.tab=1",
         group_labels={"alertname": "QueueBacklog", "cluster": "north-2"},
         received_index=0,

@@ -5,7 +5,7 @@ import json
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -14,17 +14,10 @@ from prometheus_client import REGISTRY
 from tests.fakes import FrozenClock, RememberingQueue
 from tests.stage import Stage
 
-from incident_service.alerts.api.webhooks import (
-    ALERTS_AT_ONCE,
-    HEAVY_BYTES,
-    MAX_ALERTS,
-    NotStored,
-    body_limits,
-    store,
-    understand,
-)
-from incident_service.alerts.body import Limits
-from incident_service.alerts.senders import Sender, WrongProtocol, check
+from incident_service.alerts.adapters import alertmanager
+from incident_service.alerts.intake import ALERTS_AT_ONCE, HEAVY_BYTES, Intake, NotStored
+from incident_service.alerts.limits import DEFAULT, Limits
+from incident_service.alerts.senders import Sender, Senders, WrongProtocol
 from incident_service.catalog.models import Integration, IntegrationKind
 from incident_service.core.db import Transactions, make_engine, make_sessions
 from incident_service.core.http import status_of
@@ -162,7 +155,9 @@ async def test_a_payload_without_a_usable_alert_is_refused_in_few_words(sender, 
 
 
 async def test_more_alerts_than_can_be_stored_at_once_are_refused_whole(sender, stage):
-    answer = await sender.post(PATH, json={"alerts": [{"labels": {"a": "b"}}] * (MAX_ALERTS + 1)})
+    answer = await sender.post(
+        PATH, json={"alerts": [{"labels": {"a": "b"}}] * (DEFAULT.alerts + 1)}
+    )
 
     assert answer.status_code == 413
     assert await stage.alerts() == []
@@ -256,8 +251,8 @@ async def test_a_body_announced_as_too_large_is_refused(sender, stage):
     assert await stage.alerts() == []
 
 
-async def test_a_body_that_turns_out_too_large_is_refused(app, sender, stage):
-    app.dependency_overrides[body_limits] = lambda: Limits(bytes_sent=100)
+async def test_a_body_that_turns_out_too_large_is_refused(app, transactions, sender, stage):
+    app.state.intake = Intake(transactions, Limits(bytes_sent=100))
 
     answer = await sender.post(PATH, content=in_pieces(*[b"x" * 60] * 5))
 
@@ -265,8 +260,8 @@ async def test_a_body_that_turns_out_too_large_is_refused(app, sender, stage):
     assert await stage.alerts() == []
 
 
-async def test_a_body_that_unpacks_to_too_much_is_refused(app, sender):
-    app.dependency_overrides[body_limits] = lambda: Limits(bytes_unpacked=10_000)
+async def test_a_body_that_unpacks_to_too_much_is_refused(app, transactions, sender):
+    app.state.intake = Intake(transactions, Limits(bytes_unpacked=10_000))
     bomb = gzip.compress(b"[" + b" " * 1_000_000, mtime=0)
 
     answer = await sender.post(PATH, content=bomb, headers={"Content-Encoding": "gzip"})
@@ -274,8 +269,8 @@ async def test_a_body_that_unpacks_to_too_much_is_refused(app, sender):
     assert answer.status_code == 413
 
 
-async def test_a_slow_sender_is_not_waited_for(app, sender, stage):
-    app.dependency_overrides[body_limits] = lambda: Limits(wait_s=0.05)
+async def test_a_slow_sender_is_not_waited_for(app, transactions, sender, stage):
+    app.state.intake = Intake(transactions, Limits(wait_s=0.05))
 
     async def slow() -> AsyncIterator[bytes]:
         yield dumps(GOOD)
@@ -297,11 +292,11 @@ async def test_an_alert_is_stored_while_the_queue_is_down(sender, stage, queue: 
 
 
 async def test_an_integration_that_goes_away_meanwhile_loses_no_alert(transactions, stage):
-    parsed = understand(dumps(GOOD), IntegrationKind.ALERTMANAGER)
+    parsed = alertmanager.read(dumps(GOOD))
     gone = Sender(new_id(), stage.service.id)
 
     with pytest.raises(NotStored) as refused:
-        await store(transactions, gone, parsed)
+        await Intake(transactions).fold(gone, parsed.alerts)
 
     assert status_of(refused.value) == 503
 
@@ -408,9 +403,9 @@ async def test_a_disabled_integration_may_not_send(sender, stage):
     assert await stage.alerts() == []
 
 
-def test_an_integration_of_another_protocol_may_not_send_here():
+async def test_an_integration_of_another_protocol_may_not_send_here(transactions, stage):
     with pytest.raises(WrongProtocol):
-        check(Integration(kind="another", is_enabled=True), Integration(kind="alertmanager").kind)
+        await Senders(transactions).authenticate(stage.key, cast("IntegrationKind", "another"))
 
 
 # --- what is sent

@@ -9,16 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect
 
-from incident_service.alerts.body import (
-    MAX_DEPTH,
-    Incomplete,
-    Limits,
-    NotJson,
-    NotUnpacked,
-    UnknownEncoding,
-    loads,
-    read,
-)
+from incident_service.alerts.body import Incomplete, NotUnpacked, UnknownEncoding, read
+from incident_service.alerts.lenient_json import NotJson, loads
+from incident_service.alerts.limits import DEFAULT, Limits
 from incident_service.core.errors import TooLarge, TooSlow
 
 TEXT = b'{"alerts": []}'
@@ -219,9 +212,9 @@ def test_deep_nesting_is_refused_without_recursion(data):
 
 
 def test_nesting_that_somebody_may_mean_is_read():
-    document = loads(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
+    document = loads(b"[" * DEFAULT.depth + b"]" * DEFAULT.depth)
 
-    assert json.dumps(document) == "[" * MAX_DEPTH + "]" * MAX_DEPTH
+    assert json.dumps(document) == "[" * DEFAULT.depth + "]" * DEFAULT.depth
 
 
 def test_brackets_in_texts_are_not_nesting():

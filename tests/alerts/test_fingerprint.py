@@ -24,7 +24,6 @@ def incoming(**changes) -> IncomingAlert:
         "labels": {"alertname": "DiskFull", "host": "db-1"},
         "annotations": {},
         "severity": None,
-        "title": "Disk full",
         "generator_url": "",
         "group_labels": {"cluster": "north"},
         "received_index": 0,

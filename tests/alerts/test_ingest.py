@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 from tests import factories
 from tests.stage import MINUTE, Stage, statuses
@@ -479,8 +480,7 @@ async def test_an_older_start_is_stored_as_ended_with_the_same_incident(stage):
 
 async def test_an_alert_without_a_start_joins_what_fires(stage):
     await stage.fire("Disk")
-    alert = stage.alert("Disk")
-    object.__setattr__(alert, "starts_at", None)
+    alert = msgspec.structs.replace(stage.alert("Disk"), starts_at=None)
 
     (outcome,) = await stage.send(alert)
 

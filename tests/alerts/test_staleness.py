@@ -4,8 +4,8 @@ import pytest
 from tests.stage import Stage
 
 from incident_service.alerts.models import AlertStatus
+from incident_service.alerts.senders import note_heard
 from incident_service.alerts.staleness import silent_alerts, stale_alerts
-from incident_service.catalog import queries
 from incident_service.incidents.lifecycle import Status
 
 RESOLVES = {"stale_after_minutes": 60, "resolve_stale": True}
@@ -22,9 +22,7 @@ async def sweep(transactions) -> int:
 async def heard(transactions, stage: Stage) -> None:
     """The sender says something, whatever it is."""
     async with transactions.open() as tx:
-        integration = await queries.find_integration(tx.session, stage.key, tx.now)
-        assert integration is not None
-        await queries.note_heard(tx.session, integration, tx.now)
+        await note_heard(tx, [stage.integration.id])
 
 
 @pytest.mark.parametrize(("minutes", "is_stale"), [(59.9, False), (60, True)])

@@ -16,6 +16,7 @@ from tests.samples import sample
 from incident_service.core.db import Transactions, make_engine, make_sessions
 from incident_service.core.ids import new_id
 from incident_service.incidents.lifecycle import Status
+from incident_service.main import equip
 from incident_service.notifications.models import Page
 from incident_service.teams.models import User
 
@@ -106,7 +107,7 @@ async def test_the_link_is_kept_from_everybody_else(stage, page_to, phone, verb)
 
 async def test_what_a_sender_writes_is_text(stage, page_to, phone):
     evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}"
-    await stage.send(stage.alert("Disk", title=evil))
+    await stage.send(stage.alert("Disk", annotations={"summary": evil}))
 
     answer = await phone.get(path_of(await page_to(stage.first)))
 
@@ -483,9 +484,8 @@ async def test_a_database_that_is_away_is_said_in_words(stage, page_to, phone, a
     await stage.fire("Disk")
     path = path_of(await page_to(stage.first))
     nowhere = make_engine("postgresql+asyncpg://nobody@127.0.0.1:1/none")
-    app.state.transactions = Transactions(
-        make_sessions(nowhere), stage.transactions.queue, stage.clock
-    )
+    unreachable = Transactions(make_sessions(nowhere), stage.transactions.queue, stage.clock)
+    equip(app, app.state.settings, unreachable)
 
     with structlog.testing.capture_logs() as events:
         answers = [await phone.get(path), await phone.post(path, data={"verb": "acknowledge"})]

@@ -24,6 +24,7 @@ from tests.stage import SECOND
 
 from incident_service.core.clock import utc_now
 from incident_service.core.outbound import Outbound
+from incident_service.main import equip
 from incident_service.notifications.channels.webhook import WebhookChannel
 from incident_service.settings import Settings
 
@@ -104,7 +105,7 @@ async def open_scene(
         world = await ground.make_world(
             WebhookChannel(outbound), now=utc_now() - AGO, address=receiver.url, bundle=bundle
         )
-        app.state.transactions = world.transactions
+        equip(app, settings, world.transactions)
         async with world.transactions.open() as tx:
             key = await factories.make_api_key(tx, scopes=["admin"])
         survivor = await stack.enter_async_context(

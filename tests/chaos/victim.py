@@ -21,7 +21,7 @@ from incident_service.core.clock import DatabaseClock
 from incident_service.core.db import Transactions, make_engine, make_sessions
 from incident_service.core.outbound import Outbound
 from incident_service.core.runtime import Runtime, open_runtime
-from incident_service.main import create_app
+from incident_service.main import create_app, equip
 from incident_service.notifications.channels import make_channels
 from incident_service.notifications.delivery import Courier
 from incident_service.settings import Settings
@@ -76,7 +76,7 @@ async def live(fate: Fate, app: FastAPI) -> None:
         mortal = replace(runtime, transactions=replace(runtime.transactions, queue=queue))
         if fate.role != "api":
             await live_as_worker(mortal, doom, has_dispatcher=fate.role == "dispatcher")
-        app.state.transactions = mortal.transactions
+        equip(app, settings, mortal.transactions)
         await live_as_api(MortalApp(app, doom))
 
 

@@ -39,6 +39,15 @@ async def test_an_idle_one_begins_at_once_and_later_comers_go_together():
     assert len(work.batches) <= 2
 
 
+async def test_what_comes_at_the_moment_a_batch_ends_is_done_too():
+    batches = Batches(Work(), most=10)
+
+    async with asyncio.timeout(5):
+        answers = [await batches.submit(number) for number in range(100)]
+
+    assert answers == [number * 2 for number in range(100)]
+
+
 async def test_a_batch_is_bounded():
     work = Work()
     batches = Batches(work, most=3)

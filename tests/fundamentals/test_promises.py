@@ -18,6 +18,7 @@ from incident_service.core.db import Transactions, make_engine, make_sessions
 from incident_service.escalation import timers
 from incident_service.escalation.jobs import overdue_timers
 from incident_service.escalation.models import EscalationJob
+from incident_service.main import equip
 from incident_service.teams.models import User
 
 
@@ -41,7 +42,7 @@ async def test_p1_an_alert_that_cannot_be_stored_is_not_answered_with_2xx(
     anonymous, app, stage, queue, clock
 ):
     gone = make_engine("postgresql+asyncpg://nobody@127.0.0.1:1/none")
-    app.state.transactions = Transactions(make_sessions(gone), queue, clock)
+    equip(app, app.state.settings, Transactions(make_sessions(gone), queue, clock))
 
     answer = await send(anonymous, stage.key, firing("Disk"))
 

@@ -1,33 +1,18 @@
-"""Read the body of a webhook: bytes from the network, within bounds, to a JSON document.
-
-The content type is ignored: what is JSON is read as JSON. Nothing here repeats input in an error.
-"""
+"""Read the body of a webhook: bytes from the network, within bounds, unpacked."""
 
 import asyncio
-import json
-import math
 import zlib
-from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import accumulate
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
 
 from starlette.requests import ClientDisconnect
 
+from incident_service.alerts.lenient_json import BOM
+from incident_service.alerts.limits import Limits
 from incident_service.core.errors import Malformed, TooLarge, TooSlow, UnsupportedMedia
-
-MAX_DEPTH = 256
-MAX_DIGITS = 100
-BOM = b"\xef\xbb\xbf"
-NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 # zlib's window sizes: 47 recognises gzip and zlib by itself, -15 is deflate without a header,
 # which some senders mean by "deflate".
 WINDOWS: Mapping[str, tuple[int, ...]] = {"gzip": (47,), "x-gzip": (47,), "deflate": (47, -15)}
-
-
-class NotJson(Malformed):
-    """The body is not JSON."""
 
 
 class Incomplete(Malformed):
@@ -40,15 +25,6 @@ class NotUnpacked(Malformed):
 
 class UnknownEncoding(UnsupportedMedia):
     """Send the body as it is, or with `Content-Encoding: gzip` or `deflate`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much a sender may send, on the wire and unpacked, and how long that may take."""
-
-    bytes_sent: int = 16 * 1024 * 1024
-    bytes_unpacked: int = 64 * 1024 * 1024
-    wait_s: float = 30.0
 
 
 async def read(chunks: AsyncIterator[bytes], headers: Mapping[str, str], limits: Limits) -> bytes:
@@ -124,53 +100,3 @@ def unpack(data: bytes, windows: tuple[int, ...], limit: int) -> bytes:
         if engine.eof:
             return plain
     raise NotUnpacked
-
-
-def loads(data: bytes) -> Any:  # noqa: ANN401 - raw JSON
-    """Read a JSON document, forgiving whatever leaves its meaning clear.
-
-    Bytes that are not UTF-8 become U+FFFD. NaN, Infinity and numbers too long to be meant become
-    null. Line breaks and tabs may stand in texts. Of a repeated key the last one counts.
-
-    Raises:
-        NotJson: it is empty, cut off, nested too deeply, or not JSON in UTF-8.
-    """
-    text = data.removeprefix(BOM).decode("utf-8", "replace")
-    if not text.strip():
-        raise NotJson("The body is empty.")
-    # The parser recurses, and so does whoever writes the document out again.
-    if any(depth > MAX_DEPTH for depth in depths(data)):
-        raise NotJson(f"The JSON is nested more than {MAX_DEPTH} levels deep.")
-    try:
-        return DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise NotJson(f"The body is not JSON: {error.msg} ({place}).") from error
-
-
-def depths(data: bytes) -> Iterator[int]:
-    """Yield how deep each bracket outside of strings leads."""
-    unescaped = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    outside_strings = b"".join(unescaped.split(b'"')[::2])
-    brackets = outside_strings.translate(None, NOT_BRACKETS)
-    return accumulate(1 if bracket in b"[{" else -1 for bracket in brackets)
-
-
-def whole_number(digits: str) -> int | None:
-    """Read an integer; Python refuses very long ones, and takes its time before that."""
-    return int(digits) if len(digits) <= MAX_DIGITS else None
-
-
-def number(digits: str) -> float | None:
-    """Read a number; one that overflows is null, because nothing can store infinity."""
-    value = float(digits)
-    return value if math.isfinite(value) else None
-
-
-def no_number(_name: str) -> None:
-    """Read NaN and Infinity, which are not JSON, as null."""
-
-
-DECODER = json.JSONDecoder(
-    parse_int=whole_number, parse_float=number, parse_constant=no_number, strict=False
-)

@@ -8,12 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.alerts.dedup import Episode, History
 from incident_service.alerts.models import Alert, AlertStatus
-from incident_service.core.db import AS_ONE_SET, Overtaken, Tx
+from incident_service.core.bulk import insert_rows
+from incident_service.core.db import Overtaken, Tx
 
 Identity = tuple[UUID, str]
 """Integration id and the sender's fingerprint."""
@@ -34,6 +34,13 @@ RELATED = text("""
             SELECT max(n.starts_at) FROM alerts n
             WHERE n.integration_id = u.integration_id AND n.fingerprint = u.fingerprint)
 """)
+
+
+ASSIGN = """
+    UPDATE alerts SET incident_id = u.incident_id
+    FROM unnest($1::uuid[], $2::uuid[]) AS u (alert_id, incident_id)
+    WHERE alerts.id = u.alert_id
+"""
 
 
 @dataclass(slots=True)
@@ -117,8 +124,8 @@ async def supersede(tx: Tx, ended: Sequence[tuple[Alert, datetime]]) -> None:
         )
 
 
-async def add_episodes(tx: Tx, rows: Sequence[dict[str, Any]]) -> dict[UUID, Alert]:
-    """Insert new episodes; return them by id.
+async def add_episodes(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert new episodes.
 
     Changed episodes must not have been written yet. To somebody whose snapshot is older they are
     new: that insert would wait for us while we wait for what it has inserted before. Rows that
@@ -127,24 +134,14 @@ async def add_episodes(tx: Tx, rows: Sequence[dict[str, Any]]) -> dict[UUID, Ale
     Raises:
         Overtaken: another transaction stored one of them first.
     """
-    if not rows:
-        return {}
     in_order = sorted(rows, key=lambda row: (row["integration_id"], row["fingerprint"]))
-    made = await tx.session.execute(
-        insert(Alert).on_conflict_do_nothing().returning(Alert.id),
-        in_order,
-        execution_options=AS_ONE_SET,
-    )
-    if len(made.all()) < len(rows):
+    made = await insert_rows(tx.session, Alert, in_order, otherwise="ON CONFLICT DO NOTHING")
+    if len(made) < len(rows):
         raise Overtaken
-    added = await tx.session.scalars(select(Alert).where(Alert.id.in_([row["id"] for row in rows])))
-    return {row.id: row for row in added}
 
 
 async def assign(tx: Tx, incident_ids: dict[UUID, UUID]) -> None:
     """Attach episodes to incidents: alert id → incident id."""
     if incident_ids:
-        await tx.session.execute(
-            update(Alert),
-            [{"id": alert, "incident_id": incident} for alert, incident in incident_ids.items()],
-        )
+        connection = await tx.session.connection()
+        await connection.exec_driver_sql(ASSIGN, (list(incident_ids), list(incident_ids.values())))

@@ -1,10 +1,10 @@
 """Fold episodes that begin or end into the incidents of their keys."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import select
@@ -22,6 +22,7 @@ from incident_service.alerts.dedup import (
 from incident_service.alerts.models import Alert
 from incident_service.catalog import priority as priorities
 from incident_service.catalog.models import Service
+from incident_service.catalog.priority import Priority
 from incident_service.catalog.queries import load_services
 from incident_service.core.actor import ALERTS
 from incident_service.core.db import Tx
@@ -33,6 +34,32 @@ from incident_service.incidents.queries import Key, latest_by_key
 from incident_service.notifications.replanning import hasten
 from incident_service.response import arrivals, reopening
 from incident_service.response.arrivals import Arrival, Opening
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """An episode that begins to fire, or fires again; `incident_id` is whose it is already."""
+
+    id: UUID
+    incident_id: UUID | None
+    service_id: UUID
+    incident_fingerprint: str
+    fingerprint: str
+    priority: Priority
+    title: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+
+    @classmethod
+    def of(cls, row: Alert) -> "Arriving":
+        """Describe a stored one."""
+        return cls(*(getattr(row, name) for name in cls.__slots__))
+
+    @classmethod
+    def new(cls, row: Mapping[str, Any]) -> "Arriving":
+        """Describe one that has just been stored by these values."""
+        values: dict[str, Any] = {name: row.get(name) for name in cls.__slots__}
+        return cls(**values)
 
 
 class Answer(Protocol):
@@ -50,7 +77,7 @@ class Newcomers:
     hand: they open a new incident rather than bringing that one back.
     """
 
-    rows: list[Alert] = field(default_factory=list)
+    rows: list[Arriving] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     goes_on: bool = True
 
@@ -92,7 +119,7 @@ class Folding:
         self._services = services
         self._newcomers: dict[Key, Newcomers] = defaultdict(Newcomers)
         self._resent: list[tuple[Alert, Answer]] = []
-        self._late: list[tuple[Alert, UUID, Answer]] = []
+        self._late: list[tuple[UUID, UUID, Answer]] = []
         self._still_counted: set[UUID] = set()
         self._incidents: dict[UUID, Incident] = {}
         self._ended: dict[UUID, list[Alert]] = defaultdict(list)
@@ -100,7 +127,7 @@ class Folding:
         self._assigned: dict[UUID, UUID] = {}
         self._effects = Effects()
 
-    def arrived(self, row: Alert, answer: Answer, *, goes_on: bool = False) -> None:
+    def arrived(self, row: Arriving, answer: Answer, *, goes_on: bool = False) -> None:
         """Note an episode that begins to fire, or fires again after its hold."""
         newcomers = self._newcomers[row.service_id, row.incident_fingerprint]
         newcomers.rows.append(row)
@@ -111,10 +138,10 @@ class Folding:
         """Note a known firing episode: it matters only when its incident is over."""
         self._resent.append((row, answer))
 
-    def came_late(self, row: Alert, newest: Alert | None, answer: Answer) -> None:
+    def came_late(self, row_id: UUID, newest: Alert | None, answer: Answer) -> None:
         """Note an ended episode that belongs to the incident of a newer one."""
         if newest is not None and newest.incident_id is not None:
-            self._late.append((row, newest.incident_id, answer))
+            self._late.append((row_id, newest.incident_id, answer))
 
     def ended(self, row: Alert, *, superseded: bool = False) -> None:
         """Note an episode that stops firing; it follows its incident, not today's routing."""
@@ -165,10 +192,10 @@ class Folding:
             if row.incident_id and incident is None:
                 continue
             if incident is None:
-                self.arrived(row, answer)
+                self.arrived(Arriving.of(row), answer)
             elif dedup.believes_again(describe(incident), self._tx.now):
                 self._still_counted.add(row.id)
-                self.arrived(row, answer, goes_on=True)
+                self.arrived(Arriving.of(row), answer, goes_on=True)
 
     async def _load_services(self) -> None:
         used = {incident.service_id for incident in self._incidents.values()}
@@ -242,7 +269,7 @@ class Folding:
             incident.firing_count += 1
             self._assigned[row.id] = incident.id
 
-    def _leave(self, row: Alert) -> None:
+    def _leave(self, row: Arriving) -> None:
         """Take an episode off the incident it belonged to: that one is over, the episode is not."""
         incident = self._incidents.get(row.incident_id) if row.incident_id else None
         if incident is not None:
@@ -250,11 +277,11 @@ class Folding:
             incident.firing_count -= row.id in self._still_counted
 
     def _count_late(self) -> None:
-        for row, incident_id, answer in self._late:
+        for row_id, incident_id, answer in self._late:
             incident = self._incidents.get(incident_id)
             if incident is not None:
                 incident.alert_count += 1
-                self._assigned[row.id] = incident.id
+                self._assigned[row_id] = incident.id
                 answer.incident_id = incident.id
 
     def _count_ended(self) -> list[Incident]:

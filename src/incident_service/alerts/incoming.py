@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 LONGEST_FINGERPRINT = 255
 LONGEST_TITLE = 300
 TITLE_ANNOTATIONS = ("summary", "title", "description")
 
 
-@dataclass(frozen=True, slots=True)
-class IncomingAlert:
+class IncomingAlert(msgspec.Struct, frozen=True):
     """One alert as its sender tells it, with everything in it fit to be stored.
 
     `fingerprint` is the sender's, or computed from the labels when it gave none. `starts_at` is
@@ -27,19 +28,27 @@ class IncomingAlert:
     labels: dict[str, str]
     annotations: dict[str, str]
     severity: str | None
-    title: str
     generator_url: str
     group_labels: dict[str, str]
     received_index: int
 
+    @property
+    def title(self) -> str:
+        """What people call it. Worked out when it is asked for: most alerts only repeat."""
+        return choose_title(self.labels, self.annotations, self.fingerprint)
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An alert that cannot be stored: its place in the payload, and why. `code` is stable."""
+    """An alert that cannot be stored: its place in the payload, and why. `code` is stable.
+
+    `entry` is what the payload has there, as JSON reads it.
+    """
 
     index: int
     code: str
     message: str
+    entry: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +74,10 @@ def cut(text: str, longest: int) -> str:
 
 def choose_title(labels: Mapping[str, str], annotations: Mapping[str, str], otherwise: str) -> str:
     """Name an alert for people: its first annotation that says something, or its name."""
-    said = (first_line(annotations.get(name, "")) for name in TITLE_ANNOTATIONS)
-    title = next(filter(None, said), "") or first_line(labels.get("alertname", ""))
+    title = ""
+    for name in TITLE_ANNOTATIONS:
+        title = title or first_line(annotations.get(name, ""))
+    title = title or first_line(labels.get("alertname", ""))
     return cut(title or f"Alert {otherwise}", LONGEST_TITLE)
 
 

@@ -27,7 +27,7 @@ from incident_service.alerts.dedup import (
 )
 from incident_service.alerts.episodes import Stored
 from incident_service.alerts.fingerprint import key_for
-from incident_service.alerts.fold import Folding
+from incident_service.alerts.fold import Arriving, Folding
 from incident_service.alerts.incoming import IncomingAlert
 from incident_service.alerts.models import Alert, AlertStatus
 from incident_service.catalog import priority as priorities
@@ -147,7 +147,7 @@ class Batch:
         self._folding = folding
         self._new: list[dict[str, Any]] = []
         self._superseded: list[tuple[Alert, datetime]] = []
-        self._arrivals: list[tuple[UUID, Item]] = []
+        self._arrivals: list[tuple[dict[str, Any], Item]] = []
         self._late: list[tuple[UUID, Item, Alert | None]] = []
 
     def apply(self, item: Item, stored: Stored, decision: EpisodeDecision) -> None:
@@ -182,7 +182,7 @@ class Batch:
             self._superseded.append((old, max(decision.starts_at, old.starts_at)))
             self._folding.ended(old, superseded=True)
         row = self._row(item, decision.starts_at, estimated=decision.estimated)
-        self._arrivals.append((row["id"], item))
+        self._arrivals.append((row, item))
 
     def _end(self, item: Item, stored: Stored, decision: End) -> None:
         row = self._touch(item, stored.row(decision.episode))
@@ -257,13 +257,13 @@ class Batch:
     async def write(self) -> None:
         """Write changed and new rows, and hand the new firing ones to the folding."""
         await episodes.supersede(self._tx, self._superseded)
-        added = await episodes.add_episodes(self._tx, self._new)
+        await episodes.add_episodes(self._tx, self._new)
         for row, ends_at in self._superseded:
             end(row, ends_at, self._tx.now)
-        for row_id, item in self._arrivals:
-            self._folding.arrived(added[row_id], item.answer)
+        for new, item in self._arrivals:
+            self._folding.arrived(Arriving.new(new), item.answer)
         for row_id, item, newest in self._late:
-            self._folding.came_late(added[row_id], newest, item.answer)
+            self._folding.came_late(row_id, newest, item.answer)
         await self._tx.flush()
 
 

@@ -19,6 +19,25 @@ class AlertStatus(StrEnum):
     RESOLVED = "resolved"
 
 
+class RejectedAlert(Base):
+    """An alert that could not be stored, so that somebody can see what its sender does."""
+
+    __tablename__ = "rejected_alerts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    integration_id: Mapped[UUID] = mapped_column(ForeignKey("integrations.id", ondelete="CASCADE"))
+    received_at: Mapped[datetime]
+    position: Mapped[int] = mapped_column(comment="in its webhook, from 0")
+    code: Mapped[str]
+    message: Mapped[str]
+    content: Mapped[str] = mapped_column(comment="its JSON, cut")
+
+    __table_args__ = (
+        Index("ix_rejected_alerts_integration_id", "integration_id", "id"),
+        Index("ix_rejected_alerts_received_at", "received_at"),
+    )
+
+
 class Alert(Base):
     """One episode of an alert: from its start until its end.
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.alerts.episodes import IN_LOCK_ORDER
-from incident_service.alerts.fold import Folding
+from incident_service.alerts.fold import Arriving, Folding
 from incident_service.alerts.ingest import Outcome
 from incident_service.alerts.models import Alert, AlertStatus
 from incident_service.catalog.queries import load_services
@@ -55,7 +55,7 @@ async def refire(tx: Tx, alert_ids: Sequence[UUID]) -> int:
         row.status = AlertStatus.FIRING
         row.ends_at = None
         row.resolved_at = None
-        folding.arrived(row, Outcome(row.fingerprint))
+        folding.arrived(Arriving.of(row), Outcome(row.fingerprint))
     await tx.flush()
     await folding.fold()
     return len(rows)

@@ -1,15 +1,29 @@
-"""Who is sending: the key of a request becomes an integration, before the body is read."""
+"""Who is sending: the key of a request becomes an integration, before the body is read.
+
+What a key was found to be is remembered for a minute. That is never the last word: the transaction
+that stores the alerts looks at the integration again, so a key that is revoked, anywhere, is of no
+use from that commit on.
+"""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import or_, select, update
+
 from incident_service.catalog.models import Integration, IntegrationKind
-from incident_service.catalog.queries import find_integration, load_rules, note_heard
+from incident_service.catalog.queries import find_integration, load_rules
 from incident_service.catalog.routing import Rule
-from incident_service.core.db import Transactions
+from incident_service.core import tokens
+from incident_service.core.db import Transactions, Tx
 from incident_service.core.errors import Forbidden, Unauthenticated
+
+REMEMBERED = timedelta(minutes=1)
+MOST_REMEMBERED = 1_000
+HEARD_TO_THE = timedelta(minutes=1)
 
 
 class IntegrationKeyNotValid(Unauthenticated):
@@ -26,41 +40,136 @@ class WrongProtocol(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """An integration, and where its alerts go."""
+    """An integration as it was found by a key, and where its alerts go.
+
+    `key_digest` is the key's; `rules_version` counts changes of the rules.
+    """
 
     integration_id: UUID
     service_id: UUID
+    kind: IntegrationKind = IntegrationKind.ALERTMANAGER
+    key_digest: str = ""
     rules: tuple[Rule, ...] = ()
+    rules_version: int = 1
 
 
-async def authenticate(
-    transactions: Transactions, key: str | None, kind: IntegrationKind
-) -> Sender:
-    """Find the integration of a key, in a transaction of its own.
+class Senders:
+    """Finds the senders of keys, and remembers them."""
 
-    Raises:
-        IntegrationKeyNotValid: no integration has this key, or no longer.
-        IntegrationDisabled: it may not send at the moment.
-        WrongProtocol: it may send, but not here.
-    """
-    if not key:
-        raise IntegrationKeyNotValid
-    async with transactions.open() as tx:
-        integration = await find_integration(tx.session, key, tx.now)
-        if integration is None:
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self._remembered: dict[str, tuple[Sender, datetime]] = {}
+
+    async def authenticate(self, key: str | None, kind: IntegrationKind) -> Sender:
+        """Return the sender of a key.
+
+        Raises:
+            IntegrationKeyNotValid: no integration has this key, or no longer.
+            IntegrationDisabled: it may not send at the moment.
+            WrongProtocol: it may send, but not here.
+        """
+        if not key:
             raise IntegrationKeyNotValid
-        check(integration, kind)
-        await note_heard(tx.session, integration, tx.now)
-        rules = await load_rules(tx.session, integration.id)
-    return Sender(integration.id, integration.service_id, rules)
+        digest = tokens.digest(key)
+        sender, until = self._remembered.get(digest, (None, None))
+        if sender is None or until is None or self._transactions.clock() >= until:
+            sender = await self._look_up(key, digest)
+        if sender.kind != kind:
+            raise WrongProtocol
+        return sender
+
+    def forget(self, sender: Sender) -> None:
+        """Look the sender's key up again when it comes next."""
+        self._remembered.pop(sender.key_digest, None)
+
+    async def _look_up(self, key: str, digest: str) -> Sender:
+        self._remembered.pop(digest, None)
+        async with self._transactions.open() as tx:
+            integration = await find_integration(tx.session, key, tx.now)
+            if integration is None:
+                raise IntegrationKeyNotValid
+            if not integration.is_enabled:
+                raise IntegrationDisabled
+            sender = Sender(
+                integration.id,
+                integration.service_id,
+                integration.kind,
+                digest,
+                await load_rules(tx.session, integration.id),
+                integration.rules_version,
+            )
+            if len(self._remembered) >= MOST_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[digest] = (sender, tx.now + REMEMBERED)
+        return sender
 
 
-def check(integration: Integration, kind: IntegrationKind) -> None:
-    """Refuse an integration that may not send here; see `authenticate`."""
-    if not integration.is_enabled:
-        raise IntegrationDisabled
-    if integration.kind != kind:
-        raise WrongProtocol
+async def are_current(tx: Tx, senders: Sequence[Sender]) -> list[bool]:
+    """Say of each sender whether it still is what it was found to be.
+
+    All have been heard of; that is noted once a minute.
+    """
+    rows = await tx.session.execute(
+        select(
+            Integration.id,
+            Integration.service_id,
+            Integration.kind,
+            Integration.is_enabled,
+            Integration.key_digest,
+            Integration.previous_key_digest,
+            Integration.previous_key_expires_at,
+            Integration.rules_version,
+            Integration.last_heard_at,
+        ).where(Integration.id.in_({sender.integration_id for sender in senders}))
+    )
+    found = {row.id: row for row in rows}
+    await note_heard(
+        tx,
+        [
+            row.id
+            for row in found.values()
+            if row.last_heard_at is None or tx.now - row.last_heard_at >= HEARD_TO_THE
+        ],
+    )
+    return [is_still(sender, found.get(sender.integration_id), tx.now) for sender in senders]
+
+
+def is_still(sender: Sender, row: Any, now: datetime) -> bool:  # noqa: ANN401 - a row
+    """Say whether the integration is what it was when its key was looked up."""
+    if row is None or not row.is_enabled:
+        return False
+    same = (row.service_id, row.kind, row.rules_version)
+    if same != (sender.service_id, sender.kind, sender.rules_version):
+        return False
+    if sender.key_digest == row.key_digest:
+        return True
+    expires_at = row.previous_key_expires_at
+    is_previous = sender.key_digest == row.previous_key_digest
+    return is_previous and expires_at is not None and expires_at > now
+
+
+async def note_heard(tx: Tx, integration_ids: Collection[UUID]) -> None:
+    """Note that senders are alive; whom somebody else notes just now is passed over."""
+    if not integration_ids:
+        return
+    free = (
+        select(Integration.id)
+        .where(
+            Integration.id.in_(integration_ids),
+            or_(
+                Integration.last_heard_at.is_(None),
+                Integration.last_heard_at <= tx.now - HEARD_TO_THE,
+            ),
+        )
+        .order_by(Integration.id)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    await tx.session.execute(
+        update(Integration)
+        .where(Integration.id.in_((await tx.session.scalars(free)).all()))
+        .values(last_heard_at=tx.now)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def find_key(headers: Mapping[str, str]) -> str | None:

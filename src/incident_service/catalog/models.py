@@ -83,6 +83,9 @@ class Integration(Base):
     is_enabled: Mapped[bool]
     key_digest: Mapped[str] = mapped_column(comment="SHA-256, hexadecimal")
     key_hint: Mapped[str]
+    rules_version: Mapped[int] = mapped_column(
+        server_default=text("1"), comment="counts changes of its routing rules"
+    )
     last_heard_at: Mapped[datetime | None] = mapped_column(comment="to the minute")
     previous_key_digest: Mapped[str | None]
     previous_key_expires_at: Mapped[datetime | None]

@@ -1,11 +1,11 @@
 """Reads of services and integrations."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import structlog
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.catalog.matchers import MatcherWrong, parse
@@ -22,7 +22,6 @@ from incident_service.teams.queries import visible
 
 log = structlog.get_logger()
 MOST_NAMED = 5
-HEARD_TO_THE = timedelta(minutes=1)
 
 
 class ServiceNotFound(NotFound):
@@ -81,21 +80,6 @@ def read_rule(row: RoutingRule) -> Rule | None:
         log.error("routing.rule_unreadable", rule_id=str(row.id), error=str(error))  # noqa: TRY400
         return None
     return Rule(row.id, matchers, row.service_id)
-
-
-async def note_heard(session: AsyncSession, integration: Integration, now: datetime) -> None:
-    """Note that the sender is alive, at most once a minute: all its webhooks come by this row."""
-    heard_at = integration.last_heard_at
-    if heard_at is not None and now - heard_at < HEARD_TO_THE:
-        return
-    await session.execute(
-        update(Integration)
-        .where(
-            Integration.id == integration.id,
-            Integration.last_heard_at.is_not_distinct_from(heard_at),
-        )
-        .values(last_heard_at=now)
-    )
 
 
 async def load_services(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, Service]:

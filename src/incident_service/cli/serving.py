@@ -10,6 +10,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from incident_service.cli.bounded_head import BoundedHead
 from incident_service.cli.failing import CannotRun
 from incident_service.cli.running import side_by_side, stop_on_signals
 from incident_service.cli.starting import prepare, watch_clock
@@ -20,6 +21,7 @@ from incident_service.settings import Settings
 log = structlog.get_logger()
 # Longer than the longest transaction, so that each request is answered, if only with 503.
 GRACE_S = 15
+HEAD_BYTES = 64 * 1024
 
 
 class Server(uvicorn.Server):
@@ -72,10 +74,12 @@ def with_bound_port(settings: Settings, listening: socket.socket) -> Settings:
     return settings.model_copy(update={"port": listening.getsockname()[1]})
 
 
-def make_server(app: FastAPI, *, grace_s: int = GRACE_S) -> Server:
+def make_server(app: FastAPI, *, grace_s: int = GRACE_S, head_bytes: int = HEAD_BYTES) -> Server:
     """Make a server that trusts no proxy headers and gives open requests `grace_s` to end."""
     config = uvicorn.Config(
         app,
+        http=BoundedHead,
+        h11_max_incomplete_event_size=head_bytes,
         lifespan="off",  # resources are opened and closed around the server
         log_config=None,
         access_log=False,
@@ -110,9 +114,10 @@ async def run_api(settings: Settings, listening: socket.socket) -> None:
     stop_on_signals(stopping)
     async with open_runtime(settings) as runtime:
         log.info("api.starts", host=settings.host, port=settings.port)
+        server = make_server(create_serving_app(runtime), head_bytes=settings.header_bytes)
         await side_by_side(
             stopping,
-            serve(make_server(create_serving_app(runtime)), listening, stopping),
+            serve(server, listening, stopping),
             prepare(runtime, stopping, with_key=True),
             watch_clock(runtime, stopping),
         )

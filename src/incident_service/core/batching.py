@@ -1,56 +1,101 @@
 """Do together what arrives while a batch is at work: one transaction for many, no added wait."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
+
+from incident_service.core.errors import Unavailable
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
+class TooManyWaiting(Unavailable):
+    """More is waiting than can be done soon; try again shortly."""
+
+
+def one(_item: object) -> int:
+    """Weigh every item the same."""
+    return 1
+
+
 class Batches(Generic[Item, Answer]):
-    """Hands items to `work` in batches of at most `most`, one batch at a time.
+    """Hands items to `work` in batches of at most the weight `most`, `at_once` at the same time.
 
     `work` answers each item, in order. An idle one begins with the first item at once; what comes
     meanwhile waits for the next batch. A batch that fails is done again item by item, so that a
-    bad item costs only itself. A caller that goes away costs nobody anything.
+    bad item costs only itself; not after an error of `hopeless`, which would meet each of them
+    again. A caller that goes away costs nobody anything. An item heavier than `most` goes alone.
     """
 
     def __init__(
-        self, work: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]], *, most: int
+        self,
+        work: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
+        *,
+        most: int,
+        at_once: int = 1,
+        weigh: Callable[[Item], int] = one,
+        most_waiting: int | None = None,
+        hopeless: tuple[type[Exception], ...] = (),
     ) -> None:
         self._work = work
         self._most = most
-        self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
-        self._at_work: asyncio.Task[None] | None = None
+        self._at_once = at_once
+        self._weigh = weigh
+        self._most_waiting = most_waiting
+        self._hopeless = hopeless
+        self._waiting: deque[tuple[Item, int, asyncio.Future[Answer]]] = deque()
+        self._waiting_weight = 0
+        self._at_work: set[asyncio.Task[None] | None] = set()
 
     async def submit(self, item: Item) -> Answer:
-        """Have the item done and return its answer, or raise what `work` raised for it alone."""
+        """Have the item done and return its answer, or raise what `work` raised for it alone.
+
+        Raises:
+            TooManyWaiting: items of the weight `most_waiting` wait already.
+        """
+        if self._most_waiting is not None and self._waiting_weight >= self._most_waiting:
+            raise TooManyWaiting
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, answer))
-        if self._at_work is None:
-            self._at_work = asyncio.create_task(self._work_off())
+        weight = self._weigh(item)
+        self._waiting.append((item, weight, answer))
+        self._waiting_weight += weight
+        if len(self._at_work) < self._at_once:
+            self._at_work.add(asyncio.create_task(self._work_off()))
         return await answer
 
     async def _work_off(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-                await self._do(batch)
+                await self._do(self._take())
         finally:
-            self._at_work = None
+            # Not by a callback of the task: what is submitted before that runs would wait forever.
+            self._at_work.discard(asyncio.current_task())
+
+    def _take(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
+        batch: list[tuple[Item, asyncio.Future[Answer]]] = []
+        total = 0
+        while self._waiting and (not batch or total + self._waiting[0][1] <= self._most):
+            item, weight, answer = self._waiting.popleft()
+            batch.append((item, answer))
+            total += weight
+        self._waiting_weight -= total
+        return batch
 
     async def _do(self, batch: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:
         try:
             answers = await self._work([item for item, _ in batch])
+            pairs = list(zip(batch, answers, strict=True))
         except Exception as error:  # noqa: BLE001 - every caller gets its own
-            if len(batch) == 1:
-                settle(batch[0][1], error)
+            if len(batch) == 1 or isinstance(error, self._hopeless):
+                for _, waiting in batch:
+                    settle(waiting, error)
                 return
             for single in batch:
                 await self._do([single])
         else:
-            for (_, waiting), answer in zip(batch, answers, strict=True):
+            for (_, waiting), answer in pairs:
                 settle(waiting, answer)
 
 

@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.orm import DeclarativeBase
 
+from incident_service.core.bulk import insert_rows
 from incident_service.core.clock import Clock, DatabaseClock
 from incident_service.core.queue import Job, Queue, QueueDown
 from incident_service.core.sealing import SealBroken, Sealer
@@ -146,6 +147,11 @@ class Tx:
     jobs: list[Job] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
     on_commit: list[Callable[[], object]] = field(default_factory=list)
+    rows: dict[type[Base], list[dict[str, Any]]] = field(default_factory=dict)
+
+    def add_row(self, table: type[Base], row: dict[str, Any]) -> None:
+        """Have a row written by the next flush, together with the others of its table."""
+        self.rows.setdefault(table, []).append(row)
 
     def enqueue(self, job: Job) -> None:
         """Send `job` if, and only if, this transaction commits."""
@@ -162,6 +168,9 @@ class Tx:
     async def flush(self) -> None:
         """Write pending changes now, where the order of statements matters."""
         await self.session.flush()
+        rows, self.rows = self.rows, {}
+        for table, added in rows.items():
+            await insert_rows(self.session, table, added)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +204,7 @@ class Transactions:
             await session.connection()
             tx = Tx(session, self.clock(), self.minute)
             yield tx
+            await tx.flush()
         for count in tx.on_commit:
             count()
         await self._hand_over(tx)

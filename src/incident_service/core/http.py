@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import structlog
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
@@ -205,6 +205,16 @@ async def render_unexpected(_request: Request, error: Exception) -> JSONResponse
     """Answer 500; Starlette then raises the error again, and the server logs it."""
     log.error("request.failed", error=type(error).__name__)
     return internal_error()
+
+
+async def render_error(app: FastAPI, request: Request, error: Exception) -> Response:
+    """Render an error as the application does, for what answers before its routes."""
+    for family in type(error).__mro__:
+        handler: Any = app.exception_handlers.get(family)
+        if handler is not None:
+            answer: Response = await handler(request, error)
+            return answer
+    raise error
 
 
 def install_error_handlers(app: FastAPI, conflicts: Mapping[str, str]) -> None:

@@ -48,7 +48,12 @@ class RequestTimes:
 def observe(scope: Scope, status: int, seconds: float) -> None:
     """Count a request."""
     method = scope["method"] if scope["method"] in METHODS else OTHER
-    metrics.HTTP_SECONDS.labels(template(scope), method, f"{status // 100}xx").observe(seconds)
+    observe_path(template(scope), method, status, seconds)
+
+
+def observe_path(path: str, method: str, status: int, seconds: float) -> None:
+    """Count a request to a known path."""
+    metrics.HTTP_SECONDS.labels(path, method, f"{status // 100}xx").observe(seconds)
 
 
 def template(scope: Scope) -> str:

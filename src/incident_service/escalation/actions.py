@@ -31,11 +31,27 @@ async def start(tx: Tx, incidents: Sequence[Incident]) -> None:
     """Begin at level 1 in a new epoch, with a fresh copy of the policy; page at once."""
     await stop(tx, incidents)
     climbing = [incident for incident in incidents if not incident.is_quiet]
-    await copy_plans(tx, climbing)
-    for incident in climbing:
+    await take_steps(tx, await first_steps(tx, climbing))
+
+
+async def begin(tx: Tx, incidents: Sequence[Incident]) -> Changes:
+    """Take the first step of incidents that are about to be stored; the caller writes the changes.
+
+    Nothing has to be stopped, and nobody can work on them yet.
+    """
+    climbing = [incident for incident in incidents if not incident.is_quiet]
+    changes = Changes.of(tx)
+    await climb(tx, changes, await first_steps(tx, climbing))
+    return changes
+
+
+async def first_steps(tx: Tx, incidents: Sequence[Incident]) -> list[Climb]:
+    """Put incidents at the foot of a fresh copy of their policy, in a new epoch."""
+    await copy_plans(tx, incidents)
+    for incident in incidents:
         incident.current_repeat, incident.current_level = 1, 0
         begin_epoch(incident)
-    await take_steps(tx, [Climb(incident, FIRST) for incident in climbing])
+    return [Climb(incident, FIRST) for incident in incidents]
 
 
 async def resume(tx: Tx, incidents: Sequence[Incident]) -> None:

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, update
+from sqlalchemy import update
 
 from incident_service import jobs
-from incident_service.core.db import AS_ONE_SET, Tx
+from incident_service.core.bulk import insert_rows
+from incident_service.core.db import Tx
 from incident_service.core.ids import new_id
 from incident_service.escalation.models import EscalationJob, TimerKind
 from incident_service.escalation.steps import Position
@@ -100,9 +101,7 @@ class Changes:
             # First: the new pending row would meet the old one in the unique index.
             await tx.session.execute(update(EscalationJob), self.completed)
         if self.added:
-            await tx.session.execute(
-                insert(EscalationJob), self.added, execution_options=AS_ONE_SET
-            )
+            await insert_rows(tx.session, EscalationJob, self.added)
         for row in self.added:
             if not row["completed"]:
                 tx.enqueue(jobs.run_timer(row["id"], row["scheduled_for"]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,7 @@ UNREMINDED_MINUTES = 24 * 60
 URGENT = (Priority.CRITICAL, Priority.HIGH)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Climb:
     """A step that is due: from its row, or without one when it is due at the start."""
 
@@ -35,17 +36,17 @@ class Climb:
     due: Position
     row: EscalationJob | None = None
 
-    @property
+    @cached_property
     def plan(self) -> Plan:
         """The plan that the incident follows."""
         return Plan.from_json(self.incident.escalation_plan)
 
 
-async def reach_of(tx: Tx, incidents: Sequence[Incident]) -> Reach:
+async def reach_of(tx: Tx, climbs: Sequence[Climb]) -> Reach:
     """Read once who can be told about any of the incidents."""
-    plans = [Plan.from_json(incident.escalation_plan) for incident in incidents]
-    targets = {target for plan in plans for level in plan.levels for target in level.targets}
-    teams = {incident.team_id for incident in incidents}
+    levels = {level for item in climbs for level in item.plan.levels}
+    targets = {target for level in levels for target in level.targets}
+    teams = {item.incident.team_id for item in climbs}
     return await load_reach(tx.session, teams, targets, tx.now)
 
 
@@ -53,7 +54,7 @@ async def climb(tx: Tx, changes: Changes, climbs: Sequence[Climb]) -> None:
     """Decide each step and apply it to the incident and to `changes`."""
     if not climbs:
         return
-    reach = await reach_of(tx, [item.incident for item in climbs])
+    reach = await reach_of(tx, climbs)
     for item in climbs:
         step = steps.next_step(item.plan, item.due, reachable_levels(item, reach))
         skip(tx, changes, item, step.skipped)

@@ -148,7 +148,7 @@ async def remind(tx: Tx, due: Sequence[Due]) -> None:
     if not due:
         return
     changes = Changes.of(tx)
-    reach = await reach_of(tx, [incident for incident, _ in due])
+    reach = await reach_of(tx, [Climb(incident, FIRST) for incident, _ in due])
     for incident, row in due:
         plan = Plan.from_json(incident.escalation_plan)
         is_wanted = reminder_minutes(incident) is not None
@@ -171,7 +171,7 @@ async def look_again(tx: Tx, due: Sequence[Due]) -> None:
     changes = Changes.of(tx)
     incidents = [incident for incident, _ in due]
     await copy_plans(tx, incidents)
-    reach = await reach_of(tx, incidents)
+    reach = await reach_of(tx, [Climb(incident, FIRST) for incident in incidents])
     told = await told_in_epoch(tx.session, incidents)
     anew: list[Incident] = []
     for incident, row in due:

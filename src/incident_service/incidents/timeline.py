@@ -51,14 +51,15 @@ def record(
     incident.event_count += 1
     incident.version += 1
     tx.after_commit(metrics.INCIDENTS.labels(kind.value).inc)
-    tx.session.add(
-        IncidentEvent(
-            incident_id=incident.id,
-            sequence=incident.event_count,
-            kind=kind.value,
-            actor=actor.as_json(),
-            reason=reason,
-            data=data or {},
-            at=tx.now,
-        )
+    tx.add_row(
+        IncidentEvent,
+        {
+            "incident_id": incident.id,
+            "sequence": incident.event_count,
+            "kind": kind.value,
+            "actor": actor.as_json(),
+            "reason": reason,
+            "data": data or {},
+            "at": tx.now,
+        },
     )

@@ -11,11 +11,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
 
 from incident_service import jobs
 from incident_service.catalog.priority import Priority
-from incident_service.core.db import AS_ONE_SET, Tx
+from incident_service.core.bulk import insert_rows
+from incident_service.core.db import Tx
 from incident_service.core.ids import new_id
 from incident_service.notifications.chain import NO_HABITS, Habits, chain, quiet_until
 from incident_service.notifications.habits import load_habits
@@ -65,9 +65,7 @@ async def request(tx: Tx, requests: Sequence[Request]) -> None:
     if not rows:
         return
     await tx.flush()
-    await tx.session.execute(
-        insert(Notification).on_conflict_do_nothing(), rows, execution_options=AS_ONE_SET
-    )
+    await insert_rows(tx.session, Notification, rows, otherwise="ON CONFLICT DO NOTHING")
     for contact_method_id, due_at in dict.fromkeys(
         (row["contact_method_id"], row["due_at"]) for row in rows
     ):

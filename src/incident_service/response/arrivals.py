@@ -9,18 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import insert
-
 from incident_service.catalog.models import Service
 from incident_service.catalog.priority import Priority
 from incident_service.core.actor import ALERTS
-from incident_service.core.db import AS_ONE_SET, Overtaken, Tx
+from incident_service.core.bulk import insert_rows
+from incident_service.core.db import Overtaken, Tx
 from incident_service.core.ids import new_id
 from incident_service.escalation import actions as climbs
 from incident_service.incidents import lifecycle, timeline
 from incident_service.incidents.lifecycle import Status, Verb
-from incident_service.incidents.locks import lock
 from incident_service.incidents.models import ACTIVE, Incident
 from incident_service.incidents.timeline import EventKind
 from incident_service.notifications import actions as notifications
@@ -31,6 +28,8 @@ from incident_service.response import reopening
 from incident_service.response.updates import tell_those_paged
 
 LISTED_FINGERPRINTS = 20
+UNLESS_ACTIVE = f"ON CONFLICT (service_id, fingerprint) WHERE {ACTIVE} DO NOTHING"
+OWN_COLUMNS = [each.name for each in Incident.__table__.columns if each.name != "number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +73,7 @@ async def open_incidents(tx: Tx, openings: Sequence[Opening]) -> list[Incident]:
     """
     if not openings:
         return []
-    # Sorted, so that two transactions that open the same incidents wait instead of deadlocking.
-    in_order = sorted(openings, key=lambda item: (item.service.id, item.fingerprint))
-    rows = {(item.service.id, item.fingerprint): opening_row(tx, item) for item in in_order}
-    made = await tx.session.execute(
-        insert(Incident)
-        .on_conflict_do_nothing(
-            index_elements=["service_id", "fingerprint"], index_where=text(ACTIVE)
-        )
-        .returning(Incident.id),
-        list(rows.values()),
-        execution_options=AS_ONE_SET,
-    )
-    if len(made.all()) < len(rows):
-        raise Overtaken
-    ids = [rows[(item.service.id, item.fingerprint)]["id"] for item in openings]
-    locked = await lock(tx.session, ids)
-    incidents = [locked[incident_id] for incident_id in ids]
+    incidents = [Incident(**opening_row(tx, item)) for item in openings]
     for incident, item in zip(incidents, openings, strict=True):
         timeline.record(
             tx,
@@ -99,8 +82,24 @@ async def open_incidents(tx: Tx, openings: Sequence[Opening]) -> list[Incident]:
             actor=ALERTS,
             data=item.arrival.as_json() | {"is_quiet": incident.is_quiet},
         )
-    await climbs.start(tx, incidents)
+    changes = await climbs.begin(tx, incidents)
+    await insert_incidents(tx, incidents)
+    await changes.write(tx)
     return incidents
+
+
+async def insert_incidents(tx: Tx, incidents: Sequence[Incident]) -> None:
+    """Store new incidents, as far as they have come.
+
+    Raises:
+        Overtaken: another transaction opened one of them first.
+    """
+    # Sorted, so that two transactions that open the same incidents wait instead of deadlocking.
+    in_order = sorted(incidents, key=lambda each: (each.service_id, each.fingerprint))
+    rows = [{name: getattr(each, name) for name in OWN_COLUMNS} for each in in_order]
+    made = await insert_rows(tx.session, Incident, rows, otherwise=UNLESS_ACTIVE)
+    if len(made) < len(rows):
+        raise Overtaken
 
 
 def opening_row(tx: Tx, item: Opening) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 # Senders write "unset" as year 1 (Go) or 1970 (Unix): before the first year.
 from incident_service.core.fields import FIRST_YEAR, LAST_YEAR
@@ -29,6 +30,7 @@ def read(value: object) -> datetime | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def read_text(text: str) -> datetime | None:
     """Read RFC 3339, with any precision and offset; close relatives of it are accepted too."""
     found = FORMAT.fullmatch(text.strip())

@@ -5,9 +5,9 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from incident_service.alerts.adapters.bounds import LONGEST_NAME
 from incident_service.alerts.incoming import cut
 
-LONGEST_NAME = 256
 # PostgreSQL's text holds neither.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 

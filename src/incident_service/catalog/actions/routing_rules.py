@@ -136,8 +136,9 @@ def place_of(rule_id: UUID, entries: Sequence[Entry]) -> int:
 
 
 async def write(tx: Tx, integration: Integration, entries: Sequence[Entry], by: Principal) -> None:
-    """Write the list anew."""
+    """Write the list of a locked integration anew."""
     await require_services(tx, integration.id, entries, by)
+    integration.rules_version += 1
     await tx.session.execute(
         delete(RoutingRule).where(RoutingRule.integration_id == integration.id)
     )
@@ -157,6 +158,7 @@ async def write(tx: Tx, integration: Integration, entries: Sequence[Entry], by: 
                 for position, entry in enumerate(entries, start=1)
             ],
         )
+    await tx.flush()
 
 
 async def require_services(

@@ -129,7 +129,8 @@ async def work(settings: Settings, reach: Reach, directory: Path, listening: soc
         open_worker(runtime, console=sys.stdout) as worker,
     ):
         keys = await prepare_keys(runtime, reach, directory)
-        server = make_server(create_serving_app(runtime), grace_s=GRACE_S)
+        app = create_serving_app(runtime)
+        server = make_server(app, grace_s=GRACE_S, head_bytes=settings.header_bytes)
         await side_by_side(
             stopping,
             serve(server, listening, stopping),

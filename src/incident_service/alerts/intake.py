@@ -1,0 +1,253 @@
+"""Take webhooks: what arrives while a transaction is at work is stored together by the next one.
+
+Each webhook goes through two queues. The first one's transactions look whether the senders may
+still send, note alerts that fire on, and keep what cannot be stored; for most webhooks that is all.
+What is new goes on to the second, whose transactions fold it into incidents. So known alerts never
+wait for new ones, and each caller is answered after the commits that hold its alerts.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import compress
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from incident_service.alerts import body, quarantine, repeats
+from incident_service.alerts.adapters import PARSERS
+from incident_service.alerts.incoming import IncomingAlert, Parsed
+from incident_service.alerts.ingest import Outcome, Payload, ingest
+from incident_service.alerts.limits import DEFAULT, Limits
+from incident_service.alerts.senders import Sender, Senders, are_current
+from incident_service.catalog.models import IntegrationKind
+from incident_service.core.batching import Batches
+from incident_service.core.db import Transactions, Tx
+from incident_service.core.errors import Malformed, TooLarge, Unavailable
+from incident_service.observability import metrics
+
+log = structlog.get_logger()
+
+# One transaction may not hold its locks, nor a statement run, for as long as a sender waits.
+ALERTS_AT_ONCE = 1_000
+MOST_WAITING = 20_000
+# Reading more than this takes long enough for other requests to notice; a thread does it.
+HEAVY_BYTES = 256 * 1024
+# These would meet every webhook of the batch again.
+DATABASE_GONE = (PoolTimeout, OperationalError, InterfaceError, OSError)
+
+
+class NothingUsable(Malformed):
+    """None of the alerts can be stored."""
+
+
+class TooManyAlerts(TooLarge):
+    """A webhook holds more alerts than are taken at once; set max_alerts in Alertmanager."""
+
+
+class NotStored(Unavailable):
+    """The alerts contradict what is stored; send them again."""
+
+
+class SenderChanged(Unavailable):
+    """The integration is being changed; send it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A webhook, or a part of a long one, as it was read."""
+
+    sender: Sender
+    parsed: Parsed
+
+    @property
+    def weight(self) -> int:
+        """How much work it is; one without an alert is some, too."""
+        return len(self.parsed.alerts) or 1
+
+
+@dataclass(slots=True)
+class Noted:
+    """What the first queue has done: an outcome for each alert that is only repeated.
+
+    An outdated sender's delivery was left alone.
+    """
+
+    outcomes: Sequence[Outcome | None] = ()
+    is_outdated: bool = False
+
+
+class Intake:
+    """Takes webhooks, for one process."""
+
+    def __init__(self, transactions: Transactions, limits: Limits = DEFAULT) -> None:
+        self._transactions = transactions
+        self._limits = limits
+        self._senders = Senders(transactions)
+        self._noting: Batches[Delivery, Noted] = Batches(
+            self._note_together,
+            most=ALERTS_AT_ONCE,
+            weigh=lambda delivery: delivery.weight,
+            most_waiting=MOST_WAITING,
+            hopeless=DATABASE_GONE,
+        )
+        self._folding: Batches[Payload, list[Outcome]] = Batches(
+            self._fold_together,
+            most=ALERTS_AT_ONCE,
+            at_once=2,  # one computes while PostgreSQL works for the other
+            weigh=lambda payload: len(payload.alerts),
+            most_waiting=MOST_WAITING,
+            hopeless=DATABASE_GONE,
+        )
+
+    async def take(
+        self,
+        key: str | None,
+        kind: IntegrationKind,
+        headers: Mapping[str, str],
+        chunks: AsyncIterator[bytes],
+    ) -> tuple[Parsed, list[Outcome]]:
+        """Find the sender, read the body, store its alerts, and say what became of each.
+
+        A webhook of many alerts is stored part by part. When a later part fails, the sender hears
+        so and sends all of it again, which repeats what was stored and changes nothing there.
+
+        Raises:
+            Unauthenticated, Forbidden: see `Senders.authenticate`.
+            Malformed, TooLarge, UnsupportedMedia, TooSlow: see `body.read` and the parsers.
+            NothingUsable: there are alerts, and not one can be stored.
+            NotStored: a rule of the database was broken. Not the 409 that others get: Alertmanager
+                never comes back after one, and a page that is late is better than one that is lost.
+            TooManyWaiting: more is coming in than can be stored.
+        """
+        sender = await self._senders.authenticate(key, kind)
+        data = await body.read(chunks, headers, self._limits)
+        parsed = await self._understand(data, kind)
+        note_incomplete(sender, parsed)
+        with metrics.INGEST_SECONDS.time():
+            outcomes: list[Outcome] = []
+            for part in parts(parsed):
+                sender = await self._store(key, sender, part, outcomes)
+        if parsed.rejected and not parsed.alerts:
+            first = parsed.rejected[0]
+            raise NothingUsable(
+                f"None of the {len(parsed.rejected)} alerts can be stored. {first.message}"
+            )
+        return parsed, outcomes
+
+    async def _understand(self, data: bytes, kind: IntegrationKind) -> Parsed:
+        if len(data) <= HEAVY_BYTES:
+            return understand(data, kind, self._limits)
+        return await asyncio.to_thread(understand, data, kind, self._limits)
+
+    async def _store(
+        self, key: str | None, sender: Sender, part: Parsed, outcomes: list[Outcome]
+    ) -> Sender:
+        """Store one part and add its outcomes; return the sender as it is now known."""
+        noted = await self._noting.submit(Delivery(sender, part))
+        if noted.is_outdated:
+            self._senders.forget(sender)
+            sender = await self._senders.authenticate(key, sender.kind)
+            noted = await self._noting.submit(Delivery(sender, part))
+            if noted.is_outdated:
+                raise SenderChanged
+        rest = [
+            alert for alert, done in zip(part.alerts, noted.outcomes, strict=True) if done is None
+        ]
+        folded = iter(await self.fold(sender, rest) if rest else ())
+        outcomes += [done or next(folded) for done in noted.outcomes]
+        return sender
+
+    async def fold(self, sender: Sender, alerts: Sequence[IncomingAlert]) -> list[Outcome]:
+        """Fold alerts into incidents.
+
+        Raises:
+            NotStored: a rule of the database was broken.
+        """
+        payload = Payload(sender.integration_id, sender.service_id, tuple(alerts), sender.rules)
+        try:
+            return await self._folding.submit(payload)
+        except IntegrityError as error:
+            log.exception("ingest.broke_constraint")
+            raise NotStored from error
+
+    async def _note_together(self, deliveries: Sequence[Delivery]) -> list[Noted]:
+        return await self._transactions.run(lambda tx: note(tx, deliveries))
+
+    async def _fold_together(self, payloads: Sequence[Payload]) -> list[list[Outcome]]:
+        return await self._transactions.run(lambda tx: ingest(tx, payloads))
+
+
+def understand(data: bytes, kind: IntegrationKind, limits: Limits) -> Parsed:
+    """Turn a body into alerts.
+
+    Raises:
+        TooManyAlerts: storing them would take longer than the sender waits.
+        Malformed: see the parsers.
+    """
+    parsed = PARSERS[kind](data, limits)
+    if len(parsed.alerts) > limits.alerts:
+        raise TooManyAlerts(
+            f"A webhook may hold at most {limits.alerts} alerts; set max_alerts in Alertmanager."
+        )
+    return parsed
+
+
+def parts(parsed: Parsed) -> list[Parsed]:
+    """Part many alerts; what was rejected goes with the first, which is there in any case."""
+    alerts = parsed.alerts
+    first = Parsed(alerts[:ALERTS_AT_ONCE], parsed.rejected, parsed.truncated)
+    starts = range(ALERTS_AT_ONCE, len(alerts), ALERTS_AT_ONCE)
+    return [first, *(Parsed(alerts[start : start + ALERTS_AT_ONCE]) for start in starts)]
+
+
+async def note(tx: Tx, deliveries: Sequence[Delivery]) -> list[Noted]:
+    """Do the first queue's part for deliveries that came together."""
+    is_current = await are_current(tx, [delivery.sender for delivery in deliveries])
+    current = list(compress(deliveries, is_current))
+    sent = repeats.gather(
+        (delivery.sender.integration_id, delivery.parsed.alerts) for delivery in current
+    )
+    incidents = await repeats.note_repeats(tx, sent)
+    for delivery in current:
+        await quarantine.keep(tx, delivery.sender.integration_id, delivery.parsed.rejected)
+    times = sum(
+        sent[integration_id][fingerprint].times
+        for integration_id, noted in incidents.items()
+        for fingerprint in noted
+    )
+    if times:
+        tx.after_commit(partial(metrics.ALERTS.labels("repeated").inc, times))
+    return [
+        Noted(answers(delivery, incidents.get(delivery.sender.integration_id, {})))
+        if still
+        else Noted(is_outdated=True)
+        for delivery, still in zip(deliveries, is_current, strict=True)
+    ]
+
+
+def answers(delivery: Delivery, incidents: Mapping[str, UUID]) -> list[Outcome | None]:
+    """Return the outcome of each alert that was only repeated; `incidents` by fingerprint."""
+    found = [(each.fingerprint, incidents.get(each.fingerprint)) for each in delivery.parsed.alerts]
+    return [
+        Outcome(fingerprint, "repeated", incident_id) if incident_id else None
+        for fingerprint, incident_id in found
+    ]
+
+
+def note_incomplete(sender: Sender, parsed: Parsed) -> None:
+    """Count and log what cannot be stored, and what the sender left out."""
+    reasons = Counter(refusal.code for refusal in parsed.rejected)
+    for reason, times in reasons.items():
+        metrics.ALERTS_REJECTED.labels(reason).inc(times)
+    if parsed.rejected or parsed.truncated:
+        log.warning(
+            "ingest.incomplete",
+            integration_id=str(sender.integration_id),
+            rejected=dict(reasons),
+            truncated=parsed.truncated,
+        )
