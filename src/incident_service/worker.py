@@ -14,6 +14,7 @@ from arq.worker import Worker as ArqWorker
 from redis.exceptions import RedisError
 
 from incident_service import jobs
+from incident_service.alerts import quarantine
 from incident_service.alerts.refire import held_alerts
 from incident_service.alerts.staleness import SWEEP_EVERY_S, silent_alerts, stale_alerts
 from incident_service.core.db import DATABASE_AWAY, Transactions
@@ -61,6 +62,11 @@ def sweeps(runtime: Runtime, courier: Courier) -> list[Sweep]:
         Sweep(timers.name, timers.sweep),
         Sweep(held.name, held.sweep),
         Sweep(silent.name, silent.sweep, every_s=SWEEP_EVERY_S),
+        Sweep(
+            "rejected_alerts",
+            lambda: quarantine.prune(runtime.transactions),
+            every_s=quarantine.PRUNE_EVERY_S,
+        ),
         Sweep(stale.name, stale.sweep, every_s=SWEEP_EVERY_S),
         Sweep("pages", courier.sweep),
         Sweep(unreached.name, unreached.sweep),

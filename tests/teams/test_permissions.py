@@ -22,6 +22,8 @@ from tests.credentials import ALL_BUT_ADMIN, key_with, limited_to
 from tests.factories import serial
 from tests.stage import Stage
 
+from incident_service.alerts import quarantine
+from incident_service.alerts.incoming import Rejected
 from incident_service.core.db import Transactions
 from incident_service.incidents.lifecycle import Status
 from incident_service.notifications.notes import send_note
@@ -115,6 +117,7 @@ list_incidents                    401   ok   ok   ok     ok   none    ok      ok
 get_incident                      401   ok   ok   ok     ok   404     ok      ok        ok       404
 list_timeline                     401   ok   ok   ok     ok   404     ok      ok        ok       404
 list_incident_alerts              401   ok   ok   ok     ok   404     ok      ok        ok       404
+list_rejected_alerts              401   ok   ok   ok     ok   404     ok      ok        ok       404
 list_notifications                401   ok   ok   ok     ok   404     ok      ok        ok       404
 list_escalation_jobs              401   ok   ok   ok     ok   404     ok      ok        ok       404
 acknowledge_incident              401   ok   ok   403    ok   404     ok      ok        403      404
@@ -235,6 +238,12 @@ class World:
     async def integration(self) -> Any:
         async with self.transactions.open() as tx:
             return (await factories.make_integration(tx, self.stage.service))[0]
+
+    async def sender_of_nonsense(self) -> Any:
+        integration = await self.integration()
+        async with self.transactions.open() as tx:
+            await quarantine.keep(tx, integration.id, [Rejected(0, "no_identity", "No.")])
+        return integration
 
     async def rules_path(self) -> str:
         """The path of an integration's list of one rule."""
@@ -453,6 +462,7 @@ REQUESTS: dict[str, Callable[[World], Awaitable[Request]]] = {
     "get_incident": of("incident", "GET", "incidents/{}"),
     "list_timeline": of("incident", "GET", "incidents/{}/timeline"),
     "list_incident_alerts": of("incident", "GET", "incidents/{}/alerts"),
+    "list_rejected_alerts": of("sender_of_nonsense", "GET", "integrations/{}/rejected-alerts"),
     "list_notifications": of("incident", "GET", "incidents/{}/notifications"),
     "list_escalation_jobs": of("incident", "GET", "incidents/{}/escalation-jobs"),
     "acknowledge_incident": of("incident", "POST", "incidents/{}/acknowledge"),

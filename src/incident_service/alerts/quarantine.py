@@ -46,15 +46,18 @@ async def keep(tx: Tx, integration_id: UUID, rejected: Sequence[Rejected]) -> No
         .order_by(RejectedAlert.id.desc())
         .offset(KEPT_OF_A_SENDER)
     )
-    await tx.session.execute(delete(RejectedAlert).where(RejectedAlert.id.in_(older)))
+    # Whatever another process deletes just now is passed over: two of them would wait in a circle.
+    free = select(RejectedAlert.id).where(RejectedAlert.id.in_(older))
+    gone = (await tx.session.scalars(free.with_for_update(skip_locked=True))).all()
+    await tx.session.execute(delete(RejectedAlert).where(RejectedAlert.id.in_(gone)))
 
 
 async def list_rejected(
     session: AsyncSession, integration_id: UUID, page: PageQuery
 ) -> tuple[Sequence[RejectedAlert], str | None]:
-    """Return a page of what is kept of a sender, oldest first."""
+    """Return a page of what is kept of a sender, newest first."""
     statement = select(RejectedAlert).where(RejectedAlert.integration_id == integration_id)
-    return await fetch_page(session, statement, RejectedAlert.id, page)
+    return await fetch_page(session, statement, RejectedAlert.id, page, newest_first=True)
 
 
 async def prune(transactions: Transactions) -> Swept:

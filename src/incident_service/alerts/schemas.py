@@ -76,6 +76,25 @@ class AlertPage(BaseModel):
     next_cursor: str | None
 
 
+class RejectedAlertRead(Response):
+    """An alert that could not be stored."""
+
+    id: UUID
+    integration_id: UUID
+    received_at: datetime
+    position: int = Field(description="Its place in its webhook, from 0.")
+    code: str = Field(description="An open set: no_identity, not_an_object, …")
+    message: str
+    content: str = Field(description="The beginning of its JSON, at most 4,096 characters.")
+
+
+class RejectedAlertPage(BaseModel):
+    """A page of alerts that could not be stored, newest first."""
+
+    items: list[RejectedAlertRead]
+    next_cursor: str | None
+
+
 TEXTS: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "string"}}
 STATUS: dict[str, Any] = {"type": "string", "examples": ["firing", "resolved"]}
 INSTANT: dict[str, Any] = {"type": "string", "format": "date-time"}

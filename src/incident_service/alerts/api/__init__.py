@@ -1,11 +1,11 @@
-"""HTTP: the addresses that senders post to, and the alerts that came in."""
+"""HTTP: the addresses that senders post to, and the alerts that came in, stored or not."""
 
 from fastapi import APIRouter
 
-from incident_service.alerts.api import episodes, webhooks
+from incident_service.alerts.api import episodes, rejected, webhooks
 
 router = APIRouter()
-for resource in (webhooks, episodes):
+for resource in (webhooks, episodes, rejected):
     router.include_router(resource.router)
 
 CONFLICTS: dict[str, str] = {}
