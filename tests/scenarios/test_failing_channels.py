@@ -220,6 +220,59 @@ async def test_after_an_hour_the_fallback_contact_is_told_once(
     assert addresses.took == [at("fallback")]
 
 
+async def fallback_contact(transactions: Transactions) -> ContactMethod:
+    async with transactions.open() as tx:
+        return await factories.make_contact_method(tx, None, address=at("fallback"))
+
+
+async def test_when_all_addresses_are_gone_the_fallback_contact_is_told_once_an_epoch(
+    stage, transactions, addresses, live
+):
+    await fallback_contact(transactions)
+    for name in ("First", "Second", "Manager"):
+        addresses.state[at(name)] = GONE
+
+    await stage.fire("Disk")
+    await live()
+    at_once = list(addresses.took)
+    await live(3700, at_a_time=150)
+    within_the_epoch = list(addresses.took)
+    incident = await stage.incident()
+    await stage.do("restart", incident)
+    await live()
+
+    assert at_once == within_the_epoch == [at("fallback")]
+    assert addresses.took == [at("fallback")] * 2
+    assert "reminded" in await stage.kinds(incident)
+    assert await stage.violations() == []
+
+
+async def test_when_nobody_can_be_paged_and_the_managers_are_gone_the_fallback_contact_is_told(
+    api, stage, transactions, addresses, live
+):
+    await fallback_contact(transactions)
+    addresses.state[at("Manager")] = GONE
+    for person in (stage.first, stage.second):
+        await api.patch(f"/v1/users/{person.id}?force=true", json={"is_active": False})
+
+    await stage.fire("Disk")
+    await live()
+
+    assert "nobody_to_page" in await stage.kinds(await stage.incident())
+    assert addresses.took == [at("fallback")]
+
+
+async def test_a_manager_who_has_the_page_is_enough(stage, transactions, addresses, live):
+    await fallback_contact(transactions)
+    for name in ("First", "Second"):
+        addresses.state[at(name)] = GONE
+
+    await stage.fire("Disk")
+    await live(600)
+
+    assert set(addresses.took) == {at("Manager")}
+
+
 async def test_no_further_address_follows_where_one_has_the_page(api, stage, addresses, live):
     url = f"/v1/users/{stage.first.id}/contact-methods"
     made = [

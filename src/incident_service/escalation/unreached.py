@@ -1,4 +1,7 @@
-"""Let a climb go on at once when no channel took the page of its present level."""
+"""Let a climb go on at once when no channel took the page of its present level.
+
+When it cannot go on, because none took the page about its end either, the fallback contact is told.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -24,9 +27,13 @@ from incident_service.notifications.models import (
     NotificationStatus,
     Page,
 )
+from incident_service.notifications.otherwise import tell_fallback
 from incident_service.notifications.reached import PATIENCE, Attempted, reached_nobody
 
 NO_CHANNEL = "no channel took its page"
+NO_MANAGER = "nobody took the page that says that nobody answers"
+# The steps that tell the managers instead of a level.
+ENDS = ("exhausted", "nobody", "reminded")
 
 
 def unreached_levels(transactions: Transactions) -> DueRows:
@@ -81,7 +88,8 @@ def of_present_level(notification: type[Notification]) -> ColumnElement[bool]:
 async def go_on(tx: Tx, incident_ids: Collection[UUID]) -> int:
     """Bring the next step forward to now, of those of the incidents whose level reached nobody.
 
-    Returns how many these were.
+    Returns how many these were. Where it was the climb's end that reached nobody, there is no next
+    step: the fallback contact is told.
     """
     incidents = await lock(tx.session, incident_ids)
     steps = await lock_steps(tx, incidents.keys())
@@ -100,7 +108,30 @@ async def go_on(tx: Tx, incident_ids: Collection[UUID]) -> int:
         at = {"repeat": incident.current_repeat, "level": incident.current_level}
         timeline.record(tx, incident, EventKind.LEVEL_UNREACHED, reason=NO_CHANNEL, data=at)
     await tx.flush()
+    unheard = await find_unheard(tx, incidents.keys())
+    await tell_fallback(tx, [incidents[id_] for id_ in unheard], NO_MANAGER)
     return len(unreached)
+
+
+async def find_unheard(tx: Tx, incident_ids: Collection[UUID]) -> Sequence[UUID]:
+    """Return the incidents whose present climb told of its end, and every address has failed."""
+    over = (NotificationStatus.FAILED, NotificationStatus.CANCELLED)
+    other = aliased(Notification)
+    rows = await tx.session.scalars(
+        select(Incident.id)
+        .join(EscalationJob, EscalationJob.incident_id == Incident.id)
+        .join(Notification, Notification.escalation_job_id == EscalationJob.id)
+        .where(
+            Incident.id.in_(incident_ids),
+            EscalationJob.epoch == Incident.escalation_epoch,
+            EscalationJob.outcome.in_(ENDS),
+            Notification.status == NotificationStatus.FAILED,
+            ~exists().where(other.escalation_job_id == EscalationJob.id, other.status.not_in(over)),
+        )
+        .distinct()
+        .order_by(Incident.id)
+    )
+    return rows.all()
 
 
 async def lock_steps(tx: Tx, incident_ids: Collection[UUID]) -> dict[UUID, EscalationJob]:

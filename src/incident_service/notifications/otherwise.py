@@ -57,10 +57,15 @@ def is_told_elsewhere(tx: Tx) -> ColumnElement[bool]:
     )
 
 
-async def tell_fallback(tx: Tx, page: Page, incidents: Sequence[Incident]) -> None:
-    """Tell the installation's fallback contact, once in each epoch of an open incident."""
+async def tell_fallback(
+    tx: Tx, incidents: Sequence[Incident], reason: str, *, unless: UUID | None = None
+) -> None:
+    """Tell the installation's fallback contact, once in each epoch of an open incident.
+
+    Not where it is the address `unless`: that is what has just failed.
+    """
     contact = await find_fallback(tx.session)
-    if contact is None or contact == page.contact_method_id:
+    if contact is None or contact == unless:
         return
     told = await already_told(tx, contact, incidents)
     await request(
@@ -71,7 +76,7 @@ async def tell_fallback(tx: Tx, page: Page, incidents: Sequence[Incident]) -> No
                 escalation_job_id=None,
                 epoch=incident.escalation_epoch,
                 kind=NotificationKind.PAGE,
-                reason=f"a page by {page.channel.value} did not get through",
+                reason=reason,
                 level=incident.current_level,
                 repeat=incident.current_repeat,
                 priority=incident.priority,

@@ -51,12 +51,12 @@ class Outcome(StrEnum):
 class Failure:
     """What went wrong with a page, and for what reason it is given up.
 
-    What is `permanent` is a matter of the one address; else the way to all of them may be broken.
+    Unless it is a matter of `only_this_address`, the way to all of them may be broken.
     """
 
     error: str
     reason: str
-    permanent: bool
+    only_this_address: bool
 
 
 async def succeeded(
@@ -112,7 +112,7 @@ async def failed(
         case TryAgain(delay):
             return await wait(tx, claimed, str(failure), delay)
         case GiveUp(reason):
-            why = Failure(str(failure), reason, failure.permanent)
+            why = Failure(str(failure), reason, only_this_address=failure.permanent)
             return await give_up(tx, claimed, why, given_up)
 
 
@@ -175,8 +175,11 @@ async def fail_page(
     for incident in incidents.values():
         tell_timeline(tx, incident, page, failure.reason)
     await otherwise.try_next_addresses(tx, page)
-    if not failure.permanent:
-        await otherwise.tell_fallback(tx, page, list(incidents.values()))
+    if not failure.only_this_address:
+        why = f"a page by {page.channel.value} did not get through"
+        await otherwise.tell_fallback(
+            tx, list(incidents.values()), why, unless=page.contact_method_id
+        )
     await tx.flush()
     await given_up(tx, incidents.keys())
 
@@ -184,7 +187,7 @@ async def fail_page(
 def failure_by_provider(status: str | None, error: str | None) -> Failure:
     """Describe the failure of a page that its provider had taken."""
     words = in_words(status, error)
-    return Failure(f"{words}.", words, permanent=True)
+    return Failure(f"{words}.", words, only_this_address=True)
 
 
 def tell_timeline(tx: Tx, incident: Incident, page: Page, reason: str) -> None:
