@@ -7,7 +7,10 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import update
+from tests import factories
+from tests.core.test_sealing import NEW, OLD, with_keys
 from tests.running import drill_settings
 
 from incident_service.core.clock import DatabaseClock, utc_now
@@ -81,6 +84,26 @@ async def test_a_clock_that_is_minutes_off_is_seen(settings, canary, minutes):
 
     async with asking(settings, wrong) as client:
         assert await degraded(client) == {"clock_offset"}
+
+
+@pytest.mark.parametrize(
+    "keys", [{}, {"sealing_key": SecretStr(NEW)}], ids=["no key", "another key"]
+)
+async def test_addresses_that_no_key_opens_are_seen(settings, canary, database_url, keys):
+    async with with_keys(database_url, [OLD]) as sealing, sealing.open() as tx:
+        await factories.make_user(tx)
+
+    async with asking(settings.model_copy(update=keys)) as client:
+        assert await degraded(client) == {"addresses_unreadable"}
+
+
+async def test_addresses_that_an_earlier_key_opens_are_fine(settings, canary, database_url):
+    async with with_keys(database_url, [OLD]) as sealing, sealing.open() as tx:
+        await factories.make_user(tx)
+    both = {"sealing_key": SecretStr(f"{NEW},{OLD}")}
+
+    async with asking(settings.model_copy(update=both)) as client:
+        assert await degraded(client) == set()
 
 
 async def test_without_postgresql_it_is_not_ready_and_says_so_in_time():

@@ -23,6 +23,7 @@ from incident_service.core.middleware import ReplayOnConflict, RequestId
 from incident_service.core.readiness import Degradation, Degradations
 from incident_service.core.request_times import RequestTimes
 from incident_service.core.runtime import LARGE_OFFSET_S, Runtime
+from incident_service.core.sealing import Sealer
 from incident_service.escalation import api as escalation
 from incident_service.escalation import unreached
 from incident_service.heartbeat.fitness import why_overdue, why_stale
@@ -44,6 +45,7 @@ from incident_service.schedules import api as schedules
 from incident_service.settings import Settings
 from incident_service.subscriptions import api as subscriptions
 from incident_service.teams import api as teams
+from incident_service.teams.queries import has_unopened_addresses
 
 ABOUT = """\
 The paging core behind Prometheus Alertmanager: alerts become incidents, incidents page people
@@ -157,10 +159,11 @@ def create_serving_app(runtime: Runtime) -> FastAPI:
 
 
 async def find_degradations(runtime: Runtime) -> list[Degradation]:
-    """Look for what makes pages late, or times wrong."""
+    """Look for what makes pages late, lets them fail, or makes times wrong."""
     found = [
         await find_queue_trouble(runtime),
         *await find_lateness(runtime),
+        await find_sealing_trouble(runtime),
         find_clock_trouble(runtime),
     ]
     return [each for each in found if each is not None]
@@ -187,6 +190,26 @@ async def find_lateness(runtime: Runtime) -> list[Degradation]:
         return [Degradation("lateness_unknown", "What is overdue could not be looked for.")]
     found = {"overdue": why_overdue(lateness), "canary_stale": why_stale(canary_age)}
     return [Degradation(code, reason) for code, reason in found.items() if reason]
+
+
+async def find_sealing_trouble(runtime: Runtime) -> Degradation | None:
+    """Say whether addresses cannot be read."""
+    sealer = Sealer(runtime.settings.sealing_keys)
+    try:
+        async with (
+            asyncio.timeout(readiness.PATIENCE_S),
+            runtime.transactions.sessions() as session,
+        ):
+            is_missing = await has_unopened_addresses(session, sealer)
+    except DATABASE_AWAY:
+        return None
+    if not is_missing:
+        return None
+    return Degradation(
+        "addresses_unreadable",
+        "INCIDENT_SERVICE_SEALING_KEY lacks the key of some addresses: nobody is paged there. "
+        "`incident-service doctor` says how many.",
+    )
 
 
 def find_clock_trouble(runtime: Runtime) -> Degradation | None:

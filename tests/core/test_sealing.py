@@ -53,10 +53,12 @@ def test_without_a_key_texts_stay_as_they_are():
 
 
 @asynccontextmanager
-async def with_keys(database_url: str, keys: Sequence[str]) -> AsyncIterator[Transactions]:
+async def with_keys(
+    database_url: str, keys: Sequence[str], clock: FrozenClock | None = None
+) -> AsyncIterator[Transactions]:
     engine = make_engine(database_url, pool_size=1, sealing_keys=keys)
     try:
-        yield Transactions(make_sessions(engine), RememberingQueue(), FrozenClock())
+        yield Transactions(make_sessions(engine), RememberingQueue(), clock or FrozenClock())
     finally:
         await engine.dispose()
 

@@ -3,7 +3,8 @@ from datetime import timedelta
 
 import pytest
 from prometheus_client import REGISTRY
-from tests.fakes import FrozenClock, RememberingQueue
+from tests.core.test_sealing import NEW, OLD, with_keys
+from tests.fakes import NOON, FrozenClock, RememberingQueue
 from tests.notifications.arrangements import (
     BASE_URL,
     ScriptedChannel,
@@ -187,12 +188,13 @@ async def test_a_page_that_is_given_up_can_be_seen_in_the_metrics(transactions: 
     ("method", "error"),
     [
         ({"is_enabled": False}, "The contact method is switched off."),
+        ({"unverified_since": NOON}, "It is not verified whose contact method this is."),
         (
             {"kind": Channel.CONSOLE},
             "The contact method needs a channel that this process lacks.",
         ),
     ],
-    ids=["switched off", "no such channel"],
+    ids=["switched off", "not verified", "no such channel"],
 )
 async def test_a_page_that_cannot_be_sent_from_here_fails_with_the_reason(
     transactions: Transactions, method, error
@@ -206,6 +208,45 @@ async def test_a_page_that_cannot_be_sent_from_here_fails_with_the_reason(
     [page] = await pages(transactions)
     assert (page.status, page.last_error) == (PageStatus.FAILED, error)
     assert channel.pages == []
+
+
+async def test_a_page_to_somebody_who_was_made_inactive_fails_with_the_reason(
+    transactions: Transactions,
+):
+    scene = await set_scene(transactions)
+    await page_about(transactions, scene)
+    async with transactions.open() as tx:
+        (await tx.session.get_one(User, scene.user.id)).is_active = False
+    channel = ScriptedChannel()
+
+    await make_courier(transactions, channel).deliver(scene.method.id)
+
+    [page] = await pages(transactions)
+    assert (page.status, page.last_error) == (PageStatus.FAILED, "The person is not active.")
+    assert channel.pages == []
+
+
+@pytest.mark.parametrize("keys", [[], [NEW]], ids=["no key", "another key"])
+async def test_a_page_waits_for_the_key_that_opens_its_address(
+    transactions: Transactions, database_url: str, clock: FrozenClock, keys
+):
+    async with with_keys(database_url, [OLD]) as sealing:
+        scene = await set_scene(sealing)
+        await page_about(sealing, scene)
+    channel = ScriptedChannel()
+
+    async with with_keys(database_url, keys) as without:
+        await make_courier(without, channel).deliver(scene.method.id)
+    [waiting] = await pages(transactions)
+    clock.advance(minutes=1)
+    async with with_keys(database_url, [OLD], clock) as mended:
+        await make_courier(mended, channel).deliver(scene.method.id)
+
+    [page] = await pages(transactions)
+    assert waiting.status is PageStatus.WAITING
+    assert "INCIDENT_SERVICE_SEALING_KEY" in (waiting.last_error or "")
+    assert (page.status, page.last_error) == (PageStatus.SENT, None)
+    assert [address.address for address in channel.addresses] == [scene.method.address]
 
 
 async def test_one_call_is_bounded_and_leaves_a_job_for_the_rest(

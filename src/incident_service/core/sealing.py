@@ -49,6 +49,14 @@ class Sealer:
         sealed = self._ciphers[0].encrypt(text.encode(), [PURPOSE])
         return PREFIX + base64.urlsafe_b64encode(sealed).decode()
 
+    def opens(self, stored: str) -> bool:
+        """Say whether `open` returns a text."""
+        try:
+            self.open(stored)
+        except SealBroken:
+            return False
+        return True
+
     def open(self, stored: str) -> str:
         """Return the text of what is stored; plain text is what it says.
 

@@ -18,7 +18,7 @@ from incident_service.core.db import Tx
 from incident_service.core.ids import new_id
 from incident_service.core.sealing import is_sealed
 from incident_service.notifications import queries
-from incident_service.notifications.channels.contract import Address
+from incident_service.notifications.channels.contract import Address, NotUsable
 from incident_service.notifications.membership import Members, keep_relevant, lock_notifications
 from incident_service.notifications.message import OutgoingPage, urgency
 from incident_service.notifications.models import (
@@ -108,19 +108,26 @@ async def lock_contact_method(tx: Tx, contact_method_id: UUID) -> ContactMethod 
     return rows.one_or_none()
 
 
-async def is_in_use(tx: Tx, method: ContactMethod, *, is_note: bool) -> bool:
-    """Say whether this may still be sent there: it is enabled and verified, and so is whose it is.
+async def why_not_usable(tx: Tx, method: ContactMethod, *, is_note: bool) -> NotUsable | None:
+    """Say why nothing may be sent there at this moment; None: it may.
 
     A note may go to an address that is not verified: it is how it becomes so.
     """
-    if is_sealed(method.address) or not (is_note or method.unverified_since is None):
-        return False
-    if method.user_id is None or not method.is_enabled:
-        return method.is_enabled
-    is_active: bool | None = await tx.session.scalar(
-        select(User.is_active).where(User.id == method.user_id)
-    )
-    return bool(is_active)
+    if not method.is_enabled:
+        return NotUsable.SWITCHED_OFF
+    if method.unverified_since is not None and not is_note:
+        return NotUsable.NOT_VERIFIED
+    if method.user_id is not None and not await is_active(tx, method.user_id):
+        return NotUsable.NOT_ACTIVE
+    if is_sealed(method.address) or is_sealed(method.signing_secret or ""):
+        return NotUsable.SEALED
+    return None
+
+
+async def is_active(tx: Tx, user_id: UUID) -> bool:
+    """Say whether the person is told of anything."""
+    found: bool | None = await tx.session.scalar(select(User.is_active).where(User.id == user_id))
+    return bool(found)
 
 
 async def lock_unfinished_page(tx: Tx, contact_method_id: UUID) -> Page | None:
@@ -195,7 +202,7 @@ async def begin_attempt(tx: Tx, method: ContactMethod, page: Page, members: Memb
     page.next_attempt_at = None
     page.lease_until = tx.now + LEASE
     tx.session.add(PageAttempt(page_id=page.id, number=page.attempts, started_at=tx.now))
-    in_use = await is_in_use(tx, method, is_note=page.note is not None)
+    not_usable = await why_not_usable(tx, method, is_note=page.note is not None)
     return Claimed(
         page=OutgoingPage(
             page.id,
@@ -205,7 +212,7 @@ async def begin_attempt(tx: Tx, method: ContactMethod, page: Page, members: Memb
             note=page.note,
             attempt=page.attempts,
         ),
-        address=Address(method.kind, method.address, method.signing_secret, in_use),
+        address=Address(method.kind, method.address, method.signing_secret, not_usable),
         created_at=page.created_at,
         user_id=page.user_id,
     )

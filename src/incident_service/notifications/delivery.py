@@ -34,6 +34,7 @@ from incident_service.teams.models import Channel
 log = structlog.get_logger()
 DICE = SystemRandom()
 
+LACKING = "The contact method needs a channel that this process lacks."
 SEND_S = 10.0
 PAGES_A_CALL = 20
 # No send starts later than this, so a call takes 15 s and a little at most.
@@ -196,10 +197,11 @@ class Courier:
 
     async def _send(self, claimed: Claimed) -> str:
         """Give the page to its channel; whatever goes wrong is a failed delivery."""
+        if reason := claimed.address.not_usable:
+            raise DeliveryFailed(reason.value, permanent=reason.is_permanent)
         channel = self._channels.get(claimed.address.kind)
-        if channel is None or not claimed.address.is_enabled:
-            missing = "is switched off" if channel else "needs a channel that this process lacks"
-            raise DeliveryFailed(f"The contact method {missing}.", permanent=True)
+        if channel is None:
+            raise DeliveryFailed(LACKING, permanent=True)
         try:
             async with asyncio.timeout(SEND_S):
                 detail = await channel.send(self._with_link(claimed), claimed.address)

@@ -4,13 +4,14 @@ from collections.abc import Collection, Sequence
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, and_, exists, select
+from sqlalchemy import Select, Text, and_, exists, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from incident_service.core.errors import NotFound
 from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.core.rows import get_row
+from incident_service.core.sealing import PREFIX, Sealer
 from incident_service.teams.auth import Person, Principal
 from incident_service.teams.models import (
     ApiKey,
@@ -22,6 +23,7 @@ from incident_service.teams.models import (
 )
 
 Row = TypeVar("Row")
+OLDEST = 100
 
 IS_FALLBACK = and_(ContactMethod.user_id.is_(None), ContactMethod.team_id.is_(None))
 """Holds for contacts of the installation; one of them at most is enabled."""
@@ -190,6 +192,21 @@ async def list_team_channels(
     """Return a page of the team's channels."""
     statement = select(ContactMethod).where(ContactMethod.team_id == team_id)
     return await fetch_page(session, statement, ContactMethod.id, page)
+
+
+async def has_unopened_addresses(session: AsyncSession, sealer: Sealer) -> bool:
+    """Say whether an address in use is sealed with a key that `sealer` lacks.
+
+    The oldest ones tell: a key that is missing is one that was given up.
+    """
+    stored = type_coerce(ContactMethod.address, Text)
+    rows = await session.scalars(
+        select(stored)
+        .where(ContactMethod.is_enabled, stored.startswith(PREFIX))
+        .order_by(ContactMethod.id)
+        .limit(OLDEST)
+    )
+    return not all(map(sealer.opens, rows))
 
 
 async def load_channel_names(

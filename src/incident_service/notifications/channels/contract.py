@@ -1,8 +1,10 @@
 """What every channel is given, and how it answers."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
+from incident_service.core.sealing import SealBroken
 from incident_service.notifications.message import OutgoingPage, one_line, shortened
 from incident_service.observability.redaction import mask
 from incident_service.teams.models import Channel
@@ -10,14 +12,34 @@ from incident_service.teams.models import Channel
 DETAIL_LENGTH = 300
 
 
+class NotUsable(StrEnum):
+    """Why nothing is sent to an address, in the words that its page has for it."""
+
+    SWITCHED_OFF = "The contact method is switched off."
+    NOT_VERIFIED = "It is not verified whose contact method this is."
+    NOT_ACTIVE = "The person is not active."
+    SEALED = str(SealBroken.__doc__)
+
+    @property
+    def is_permanent(self) -> bool:
+        """Say whether waiting is useless: the right key, in another process, opens what is sealed.
+
+        What the others name was somebody's decision.
+        """
+        return self is not NotUsable.SEALED
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a page goes. The secret signs webhooks and is kept out of logs."""
+    """Where a page goes. The secret signs webhooks and is kept out of logs.
+
+    One that is `not_usable` is given to no channel.
+    """
 
     kind: Channel
     address: str
     signing_secret: str | None = field(default=None, repr=False)
-    is_enabled: bool = True
+    not_usable: NotUsable | None = None
 
 
 class DeliveryFailed(Exception):
