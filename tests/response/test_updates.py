@@ -127,14 +127,68 @@ async def test_nobody_is_called_by_telephone_for_an_update(stage, transactions, 
     assert await updates(stage) == [("First", "acknowledged by Second")]
 
 
-async def test_flapping_tells_of_a_resolve_once_in_ten_minutes(stage, transactions, channel, clock):
+async def test_flapping_tells_of_a_resolve_once_until_there_is_other_news(
+    stage, transactions, channel, clock
+):
     await climbed_to_level_2(stage, transactions, channel)
     for _ in range(3):
         await stage.clear("Disk")
         clock.advance(minutes=1)
+        await deliver(stage, transactions, channel)
         await stage.refire("Disk")
 
     assert len(await updates(stage)) == 2
+
+
+async def test_a_resolve_that_was_taken_back_before_it_was_told_is_told_when_it_is_true_again(
+    stage, transactions, channel, clock
+):
+    await climbed_to_level_2(stage, transactions, channel)
+    await stage.clear("Disk")
+    clock.advance(seconds=10)
+    await stage.refire("Disk")
+    clock.advance(seconds=10)
+    await stage.clear("Disk")
+    channel.pages.clear()
+    clock.advance(minutes=1)
+
+    await deliver(stage, transactions, channel)
+
+    told = [incident for page in channel.pages for incident in page.incidents]
+    assert [incident.reason for incident in told] == ["resolved by alerts"] * 2
+
+
+async def test_whoever_is_paged_again_by_an_incident_that_flaps_hears_of_its_end_again(
+    stage, transactions, channel, clock
+):
+    await stage.fire("Disk")
+    await deliver(stage, transactions, channel)
+    for _ in range(2):
+        await stage.do("acknowledge", await stage.incident(), by=stage.first)
+        await stage.clear("Disk")
+        clock.advance(minutes=1)
+        await deliver(stage, transactions, channel)
+        await stage.refire("Disk")
+        clock.advance(minutes=1)
+        await deliver(stage, transactions, channel)
+
+    assert await updates(stage) == [("First", "resolved by alerts")] * 2
+
+
+async def test_whoever_was_paged_before_the_climb_began_anew_hears_of_its_end(
+    stage, transactions, channel, clock
+):
+    await climbed_to_level_2(stage, transactions, channel)
+    await stage.do("restart", await stage.incident())
+    clock.advance(minutes=1)
+    await deliver(stage, transactions, channel)
+
+    await stage.clear("Disk")
+
+    assert sorted(await updates(stage)) == [
+        ("First", "resolved by alerts"),
+        ("Second", "resolved by alerts"),
+    ]
 
 
 async def test_nobody_hears_of_a_resolve_that_is_no_longer_true(

@@ -2,10 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, exists, or_, select, tuple_
 from sqlalchemy.orm import aliased
 
 from incident_service.core.actor import Actor
@@ -20,16 +19,17 @@ from incident_service.notifications.models import (
 from incident_service.teams.models import Channel, ContactMethod, User
 
 TOLD = (NotificationStatus.SENT, NotificationStatus.SENDING)
+UNHEARD = (NotificationStatus.CANCELLED, NotificationStatus.FAILED)
 # Nobody wants to be called to hear that all is well.
 NOT_BY = (Channel.VOICE,)
-SAME_AGAIN_AFTER = timedelta(minutes=10)
 
 
 async def tell_those_paged(
     tx: Tx, incidents: Sequence[Incident], *, what: str, actor: Actor
 ) -> None:
-    """Tell those whom the present climb has paged, but for the person who acted."""
-    recipients = await find_paged(tx, [incident.id for incident in incidents], what, actor)
+    """Tell whoever was paged, since the incident was opened, but for the person who acted."""
+    news = f"{what} by {actor.name}"
+    recipients = await find_paged(tx, [incident.id for incident in incidents], news, actor)
     await request(
         tx,
         [
@@ -38,7 +38,7 @@ async def tell_those_paged(
                 escalation_job_id=None,
                 epoch=incident.escalation_epoch,
                 kind=NotificationKind.UPDATE,
-                reason=f"{what} by {actor.name}",
+                reason=news,
                 level=incident.current_level,
                 repeat=incident.current_repeat,
                 priority=incident.priority,
@@ -50,38 +50,46 @@ async def tell_those_paged(
     )
 
 
-def heard_lately(tx: Tx, what: str) -> ColumnElement[bool]:
-    """Hold for addresses that heard the same of the same incident within the last minutes."""
-    earlier = aliased(Notification)
+def knows_already(news: str) -> ColumnElement[bool]:
+    """Hold for addresses whose last word of the same incident is this very news.
+
+    What was taken back, or did not get through, was never said.
+    """
+    same, later = aliased(Notification), aliased(Notification)
+    is_later = exists().where(
+        later.incident_id == same.incident_id,
+        later.contact_method_id == same.contact_method_id,
+        later.status.not_in(UNHEARD),
+        tuple_(later.due_at, later.id) > tuple_(same.due_at, same.id),
+    )
     return exists().where(
-        earlier.incident_id == Notification.incident_id,
-        earlier.contact_method_id == Notification.contact_method_id,
-        earlier.kind == NotificationKind.UPDATE,
-        earlier.reason.startswith(what),
-        earlier.created_at > tx.now - SAME_AGAIN_AFTER,
+        same.incident_id == Notification.incident_id,
+        same.contact_method_id == Notification.contact_method_id,
+        same.kind == NotificationKind.UPDATE,
+        same.reason == news,
+        same.status.not_in(UNHEARD),
+        ~is_later,
     )
 
 
 async def find_paged(
-    tx: Tx, incident_ids: Sequence[UUID], what: str, actor: Actor
+    tx: Tx, incident_ids: Sequence[UUID], news: str, actor: Actor
 ) -> dict[UUID, list[Recipient]]:
-    """Return the addresses that took a page of each incident's present epoch.
+    """Return the addresses that took a page of each incident, and do not know the news already.
 
-    Those that have just heard the same are left out: an incident may flap.
+    An incident may flap: without anything else in between, its end is told once.
     """
     await tx.flush()
     rows = await tx.session.execute(
         select(Notification.incident_id, Notification.user_id, Notification.contact_method_id)
-        .join(Incident, Incident.id == Notification.incident_id)
         .join(ContactMethod, ContactMethod.id == Notification.contact_method_id)
         .outerjoin(User, User.id == Notification.user_id)
         .where(
             ContactMethod.is_enabled,
             ContactMethod.unverified_since.is_(None),
             or_(User.id.is_(None), User.is_active),
-            ~heard_lately(tx, what),
+            ~knows_already(news),
             Notification.incident_id.in_(incident_ids),
-            Notification.epoch == Incident.escalation_epoch,
             Notification.kind == NotificationKind.PAGE,
             Notification.status.in_(TOLD),
             *([Notification.user_id.is_distinct_from(actor.id)] if actor.id else []),
