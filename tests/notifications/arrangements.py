@@ -53,9 +53,14 @@ async def set_scene(transactions: Transactions, **method: Any) -> Scene:
 
 
 async def ask(
-    tx: Tx, scene: Scene, incident: Incident, *, kind: NotificationKind = NotificationKind.PAGE
+    tx: Tx,
+    scene: Scene,
+    incident: Incident,
+    *,
+    kind: NotificationKind = NotificationKind.PAGE,
+    recipient: actions.Recipient | None = None,
 ) -> None:
-    """Have the scene's person told about one incident."""
+    """Have the scene's person, or another recipient, told about one incident."""
     await actions.request(
         tx,
         [
@@ -68,7 +73,7 @@ async def ask(
                 level=1,
                 repeat=1,
                 priority=Priority.HIGH,
-                recipients=(scene.recipient(),),
+                recipients=(recipient or scene.recipient(),),
             )
         ],
     )

@@ -43,6 +43,7 @@ RETRYABLE_SQLSTATES = {
     "40001",  # serialization failure
     "40P01",  # deadlock: the lock order makes it rare, not impossible
 }
+FOREIGN_KEY_VIOLATION = "23503"
 ATTEMPTS = 4
 # To be overtaken costs little and means that somebody else got on; at most one time for each
 # transaction at work on the same rows.
@@ -252,7 +253,7 @@ DATABASE_AWAY = (
 
 
 class Overtaken(Exception):
-    """Another transaction made the same row first; run the work again and see its row."""
+    """Another transaction made the same row first, or deleted one; run the work again and see."""
 
 
 def sqlstate(error: BaseException) -> str | None:

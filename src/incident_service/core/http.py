@@ -14,7 +14,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from incident_service.core import errors
-from incident_service.core.db import Overtaken, Transactions, Tx, is_retryable, sqlstate
+from incident_service.core.db import (
+    FOREIGN_KEY_VIOLATION,
+    Overtaken,
+    Transactions,
+    Tx,
+    is_retryable,
+    sqlstate,
+)
 from incident_service.settings import Settings
 
 log = structlog.get_logger()
@@ -36,7 +43,6 @@ STATUS: dict[type[errors.DomainError], int] = {
     errors.Unavailable: 503,
 }
 
-FOREIGN_KEY_VIOLATION = "23503"
 # 57: an operator stopped it or a timeout did; 53: out of connections; 55P03: lock timeout;
 # 08: the connection broke; 40: the retries did not help; 25006: a read-only standby.
 TRY_AGAIN_CLASSES = ("57", "53", "55", "08", "40", "25006")

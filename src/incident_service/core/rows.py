@@ -37,6 +37,14 @@ async def get_row(
     return row
 
 
+async def lock_to_delete(session: AsyncSession, row: Base) -> None:
+    """Wait for whoever is about to refer to a row, and let nobody begin to.
+
+    Only then it can be seen what refers to it: `get_row` locks against changes, not against that.
+    """
+    await session.refresh(row, with_for_update=True)
+
+
 def change_row(row: Base, changes: Mapping[str, Any], at: datetime) -> None:
     """Set columns by their names, and `updated_at`."""
     for name, value in {**changes, "updated_at": at}.items():

@@ -11,11 +11,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from incident_service import jobs
 from incident_service.catalog.priority import Priority
 from incident_service.core.bulk import insert_rows
-from incident_service.core.db import Tx
+from incident_service.core.db import FOREIGN_KEY_VIOLATION, Overtaken, Tx, sqlstate
 from incident_service.core.ids import new_id
 from incident_service.notifications.chain import NO_HABITS, Habits, chain, quiet_until
 from incident_service.notifications.habits import load_habits
@@ -57,7 +58,11 @@ class Request:
 
 
 async def request(tx: Tx, requests: Sequence[Request]) -> None:
-    """Make it due to tell people, now or later; one wake-up an address, instant and transaction."""
+    """Make it due to tell people, now or later; one wake-up an address, instant and transaction.
+
+    Raises:
+        Overtaken: an address was deleted meanwhile.
+    """
     habits = await load_habits(tx.session, people_of(requests)) if requests else {}
     rows = sorted(
         (row for wanted in requests for row in rows_of(tx, wanted, habits)), key=unique_key
@@ -65,7 +70,12 @@ async def request(tx: Tx, requests: Sequence[Request]) -> None:
     if not rows:
         return
     await tx.flush()
-    await insert_rows(tx.session, Notification, rows, otherwise="ON CONFLICT DO NOTHING")
+    try:
+        await insert_rows(tx.session, Notification, rows, otherwise="ON CONFLICT DO NOTHING")
+    except IntegrityError as error:
+        if sqlstate(error) == FOREIGN_KEY_VIOLATION:
+            raise Overtaken from error
+        raise
     for contact_method_id, due_at in dict.fromkeys(
         (row["contact_method_id"], row["due_at"]) for row in rows
     ):

@@ -9,7 +9,7 @@ from uuid import UUID
 from incident_service.core.db import Tx
 from incident_service.core.errors import Conflict, Invalid
 from incident_service.core.ids import new_id
-from incident_service.core.rows import change_row
+from incident_service.core.rows import change_row, lock_to_delete
 from incident_service.teams import addresses, queries
 from incident_service.teams.actions.users import lock_own_person
 from incident_service.teams.auth import Principal
@@ -142,6 +142,7 @@ async def delete_contact_method(
     """
     await lock_own_person(tx, user_id, by)
     method = await queries.get_contact_method(tx.session, user_id, contact_method_id, lock=True)
+    await lock_to_delete(tx.session, method)
     await refuse_while_in_use(tx, contact_method_id, checks)
     await tx.session.delete(method)
     await tx.flush()

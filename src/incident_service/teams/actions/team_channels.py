@@ -9,7 +9,7 @@ from uuid import UUID
 
 from incident_service.core.db import Tx
 from incident_service.core.ids import new_id
-from incident_service.core.rows import change_row
+from incident_service.core.rows import change_row, lock_to_delete
 from incident_service.teams import queries
 from incident_service.teams.actions.contact_methods import (
     NotSigned,
@@ -88,6 +88,7 @@ async def delete_team_channel(
         StillReferenced: a check found that it is still needed.
     """
     channel = await lock_team_channel(tx, team_id, channel_id, by)
+    await lock_to_delete(tx.session, channel)
     await refuse_while_in_use(tx, channel_id, checks)
     await tx.session.delete(channel)
     await tx.flush()

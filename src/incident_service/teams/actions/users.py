@@ -7,7 +7,7 @@ from uuid import UUID
 from incident_service.core.db import Tx
 from incident_service.core.errors import Conflict
 from incident_service.core.ids import new_id
-from incident_service.core.rows import change_row
+from incident_service.core.rows import change_row, lock_to_delete
 from incident_service.teams import queries
 from incident_service.teams.auth import Principal
 from incident_service.teams.in_use import InUse, find_needs, refuse_while_in_use
@@ -75,6 +75,7 @@ async def delete_user(tx: Tx, user_id: UUID, checks: Sequence[InUse], *, by: Pri
     """
     user = await queries.get_user(tx.session, user_id, lock=True)
     by.require_every_team()
+    await lock_to_delete(tx.session, user)
     await refuse_while_in_use(tx, user_id, checks)
     await tx.session.delete(user)
     await tx.flush()
