@@ -33,7 +33,7 @@ from incident_service.incidents import api as incidents
 from incident_service.incidents.queries import count_active_on_policy
 from incident_service.notifications import api as notifications
 from incident_service.notifications.provider_status import STATUSES
-from incident_service.notifications.queries import say_what_waits_for_address
+from incident_service.notifications.queries import say_what_waits_for_address, was_told
 from incident_service.observability import health, metrics
 from incident_service.observability.health import Measure
 from incident_service.policies import api as policies
@@ -111,6 +111,7 @@ def create_app(
     app.state.schedule_in_use = (say_who_names_schedule,)
     app.state.contact_method_in_use = (say_what_waits_for_address,)
     app.state.team_channel_in_use = TEAM_CHANNEL_IN_USE
+    app.state.address_was_told = was_told
     app.state.given_up = unreached.go_on
     for channel in STATUSES:  # from 0, so that the first failure is an increase
         metrics.PAGES_FAILED.labels(channel.value)

@@ -45,7 +45,7 @@ from incident_service.core.db import Tx
 from incident_service.core.errors import DomainError
 from incident_service.core.fields import Request
 from incident_service.core.tokens import Token
-from incident_service.notifications.queries import say_what_waits_for_address
+from incident_service.notifications.queries import say_what_waits_for_address, was_told
 from incident_service.policies import actions as policies
 from incident_service.policies.models import TargetType
 from incident_service.policies.queries import get_policy, say_who_names_schedule
@@ -392,11 +392,13 @@ class Hand:
         of, row_id = parent_id(change), change.row.known_id
         if change.kind is Kind.CHANNEL:
             await team_channels.delete_team_channel(
-                self._tx, of, row_id, TEAM_CHANNEL_IN_USE, by=FILE
+                self._tx, of, row_id, TEAM_CHANNEL_IN_USE, was_told=was_told, by=FILE
             )
         else:
             checks = (say_what_waits_for_address,)
-            await contact_methods.delete_contact_method(self._tx, of, row_id, checks, by=FILE)
+            await contact_methods.delete_contact_method(
+                self._tx, of, row_id, checks, was_told=was_told, by=FILE
+            )
 
     async def _delete_policy(self, policy_id: UUID) -> None:
         policy = await get_policy(self._tx.session, policy_id, FILE, lock=True)

@@ -173,7 +173,7 @@ class Reading:
         self._users = await self._by_id(User)
         methods: dict[UUID, list[Row]] = defaultdict(list)
         for method in self._methods.values():
-            if method.user_id and method.kind is not Channel.CONSOLE:
+            if method.user_id and method.kind is not Channel.CONSOLE and not method.retired_at:
                 entry = ContactMethodEntry.model_construct(**columns(method, ContactMethodEntry))
                 methods[method.user_id].append(self._row(entry, method.id))
         rows = []
@@ -189,7 +189,7 @@ class Reading:
                 TeamChannelEntry.model_construct(**columns(method, TeamChannelEntry)), method.id
             )
             for method in self._methods.values()
-            if method.team_id == team_id
+            if method.team_id == team_id and not method.retired_at
         ]
 
     async def _read_members(self) -> dict[UUID, list[Row]]:

@@ -113,6 +113,8 @@ async def why_not_usable(tx: Tx, method: ContactMethod, *, is_note: bool) -> Not
 
     A note may go to an address that is not verified: it is how it becomes so.
     """
+    if method.retired_at is not None:
+        return NotUsable.DELETED
     if not method.is_enabled:
         return NotUsable.SWITCHED_OFF
     if method.unverified_since is not None and not is_note:

@@ -190,6 +190,12 @@ async def say_what_waits_for_address(tx: Tx, contact_method_id: UUID) -> str | N
     return await say_what_waits(tx.session, Notification.contact_method_id == contact_method_id)
 
 
+async def was_told(tx: Tx, contact_method_id: UUID) -> bool:
+    """Say whether there is a record of incidents that an address was, or was to be, told of."""
+    told = exists().where(Notification.contact_method_id == contact_method_id)
+    return bool(await tx.session.scalar(select(told)))
+
+
 async def say_what_waits_for_user(tx: Tx, user_id: UUID) -> str | None:
     """Say how many pages are on their way to a person; None when there is none."""
     return await say_what_waits(tx.session, Notification.user_id == user_id)

@@ -30,7 +30,9 @@ class RuleNotUsable(Invalid):
 async def load_rules(session: AsyncSession, user_id: UUID) -> NotificationRulesRead:
     """Return how the person wants to be told: by priority, the first address first."""
     rows = await session.scalars(
-        select(NotificationRule).where(NotificationRule.user_id == user_id)
+        select(NotificationRule)
+        .join(ContactMethod, ContactMethod.id == NotificationRule.contact_method_id)
+        .where(NotificationRule.user_id == user_id, ContactMethod.retired_at.is_(None))
     )
     quiet = await session.get(QuietHours, user_id, populate_existing=True)
     rules = sorted(rows, key=lambda row: (row.priority.rank, row.delay_minutes))
@@ -68,7 +70,11 @@ async def replace_rules(
 async def require_usable(tx: Tx, user_id: UUID, rules: Sequence[RuleWrite]) -> None:
     """Refuse rules that nobody could follow; see `replace_rules`."""
     own = set(
-        await tx.session.scalars(select(ContactMethod.id).where(ContactMethod.user_id == user_id))
+        await tx.session.scalars(
+            select(ContactMethod.id).where(
+                ContactMethod.user_id == user_id, ContactMethod.retired_at.is_(None)
+            )
+        )
     )
     seen = set()
     for index, rule in enumerate(rules):

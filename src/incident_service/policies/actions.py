@@ -178,6 +178,7 @@ async def usable_levels(
     named = select(ContactMethod.id).where(
         ContactMethod.id.in_(rungs.named(asked, TargetType.TEAM_CHANNEL)),
         ContactMethod.team_id.is_not(None),
+        ContactMethod.retired_at.is_(None),
     )
     channels = await tx.session.scalars(
         visible(named, ContactMethod.team_id, by)

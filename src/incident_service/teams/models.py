@@ -129,13 +129,29 @@ class ContactMethod(Base):
     code_digest: Mapped[str | None] = mapped_column(comment="SHA-256 of the code, hexadecimal")
     code_expires_at: Mapped[datetime | None]
     code_attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    retired_at: Mapped[datetime | None] = mapped_column(
+        comment="when it was deleted; it stays for the record of what it was told"
+    )
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
     __table_args__ = (
         one_of("kind", Channel),
-        Index("uq_contact_methods_user_address", "user_id", "kind", "address", unique=True),
-        Index("uq_contact_methods_team_name", "team_id", text("lower(name)"), unique=True),
+        Index(
+            "uq_contact_methods_user_address",
+            "user_id",
+            "kind",
+            "address",
+            unique=True,
+            postgresql_where=text("retired_at IS NULL"),
+        ),
+        Index(
+            "uq_contact_methods_team_name",
+            "team_id",
+            text("lower(name)"),
+            unique=True,
+            postgresql_where=text("retired_at IS NULL"),
+        ),
         Index(
             "uq_contact_methods_fallback_address",
             "kind",
@@ -145,6 +161,7 @@ class ContactMethod(Base):
         ),
         CheckConstraint("user_id IS NULL OR team_id IS NULL", name="one_owner"),
         CheckConstraint("(team_id IS NULL) = (name IS NULL)", name="team_name"),
+        CheckConstraint("retired_at IS NULL OR NOT is_enabled", name="retired_is_off"),
     )
 
 

@@ -159,7 +159,9 @@ async def get_contact_method(
         ContactMethodNotFound: the user has no such one.
     """
     statement = select(ContactMethod).where(
-        ContactMethod.id == contact_method_id, ContactMethod.user_id == user_id
+        ContactMethod.id == contact_method_id,
+        ContactMethod.user_id == user_id,
+        ContactMethod.retired_at.is_(None),
     )
     return await get_row(session, statement, ContactMethodNotFound, lock=lock)
 
@@ -168,7 +170,9 @@ async def list_contact_methods(
     session: AsyncSession, user_id: UUID, page: PageQuery
 ) -> tuple[Sequence[ContactMethod], str | None]:
     """Return a page of the user's contact methods."""
-    statement = select(ContactMethod).where(ContactMethod.user_id == user_id)
+    statement = select(ContactMethod).where(
+        ContactMethod.user_id == user_id, ContactMethod.retired_at.is_(None)
+    )
     return await fetch_page(session, statement, ContactMethod.id, page)
 
 
@@ -181,7 +185,9 @@ async def get_team_channel(
         TeamChannelNotFound: the team has no such one.
     """
     statement = select(ContactMethod).where(
-        ContactMethod.id == channel_id, ContactMethod.team_id == team_id
+        ContactMethod.id == channel_id,
+        ContactMethod.team_id == team_id,
+        ContactMethod.retired_at.is_(None),
     )
     return await get_row(session, statement, TeamChannelNotFound, lock=lock)
 
@@ -190,7 +196,9 @@ async def list_team_channels(
     session: AsyncSession, team_id: UUID, page: PageQuery
 ) -> tuple[Sequence[ContactMethod], str | None]:
     """Return a page of the team's channels."""
-    statement = select(ContactMethod).where(ContactMethod.team_id == team_id)
+    statement = select(ContactMethod).where(
+        ContactMethod.team_id == team_id, ContactMethod.retired_at.is_(None)
+    )
     return await fetch_page(session, statement, ContactMethod.id, page)
 
 

@@ -136,4 +136,4 @@ async def test_a_team_with_channels_stays(api, transactions, team):
     answer = await api.delete(f"/v1/teams/{team.id}")
 
     assert answer.status_code == 409
-    assert answer.json()["detail"] == "The team still owns channels; delete them first."
+    assert answer.json()["detail"] == "The team still owns channels, or the record of deleted ones."

@@ -15,6 +15,7 @@ DETAIL_LENGTH = 300
 class NotUsable(StrEnum):
     """Why nothing is sent to an address, in the words that its page has for it."""
 
+    DELETED = "The contact method was deleted."
     SWITCHED_OFF = "The contact method is switched off."
     NOT_VERIFIED = "It is not verified whose contact method this is."
     NOT_ACTIVE = "The person is not active."

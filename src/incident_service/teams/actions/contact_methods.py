@@ -13,11 +13,18 @@ from incident_service.core.rows import change_row, lock_to_delete
 from incident_service.teams import addresses, queries
 from incident_service.teams.actions.users import lock_own_person
 from incident_service.teams.auth import Principal
-from incident_service.teams.in_use import InUse, refuse_while_in_use
+from incident_service.teams.in_use import InUse, WasTold, refuse_while_in_use
 from incident_service.teams.models import Channel, ContactMethod, Scope
 from incident_service.teams.schemas import ContactMethodCreate
 
 SECRET_BYTES = 32
+RETIRED: dict[str, Any] = {
+    "is_enabled": False,
+    "address": "",
+    "signing_secret": None,
+    "code_digest": None,
+    "code_expires_at": None,
+}
 # A webhook has nobody who could read a code; what Apprise calls is the operator's.
 UNVERIFIED = (Channel.WEBHOOK, Channel.APPRISE, Channel.CONSOLE)
 
@@ -132,9 +139,10 @@ async def delete_contact_method(
     contact_method_id: UUID,
     checks: Sequence[InUse],
     *,
+    was_told: WasTold,
     by: Principal,
 ) -> None:
-    """Delete it, together with what was sent to it; disabling it keeps that record.
+    """Delete it, or retire it when it was told of incidents.
 
     Raises:
         KeyLimited: others rely on the person too.
@@ -144,5 +152,16 @@ async def delete_contact_method(
     method = await queries.get_contact_method(tx.session, user_id, contact_method_id, lock=True)
     await lock_to_delete(tx.session, method)
     await refuse_while_in_use(tx, contact_method_id, checks)
-    await tx.session.delete(method)
+    await delete_or_retire(tx, method, was_told)
+
+
+async def delete_or_retire(tx: Tx, method: ContactMethod, was_told: WasTold) -> None:
+    """Delete a locked contact method; of one that was told of incidents keep who and how.
+
+    Without its address and its secret: nobody needs them for the record.
+    """
+    if await was_told(tx, method.id):
+        change_row(method, RETIRED | {"retired_at": tx.now}, tx.now)
+    else:
+        await tx.session.delete(method)
     await tx.flush()

@@ -13,11 +13,12 @@ from incident_service.core.rows import change_row, lock_to_delete
 from incident_service.teams import queries
 from incident_service.teams.actions.contact_methods import (
     NotSigned,
+    delete_or_retire,
     make_signing_secret,
     require_usable,
 )
 from incident_service.teams.auth import Principal
-from incident_service.teams.in_use import InUse, refuse_while_in_use
+from incident_service.teams.in_use import InUse, WasTold, refuse_while_in_use
 from incident_service.teams.models import Channel, ContactMethod
 from incident_service.teams.schemas import TeamChannelCreate
 
@@ -80,9 +81,15 @@ async def rotate_team_channel_secret(
 
 
 async def delete_team_channel(
-    tx: Tx, team_id: UUID, channel_id: UUID, checks: Sequence[InUse], *, by: Principal
+    tx: Tx,
+    team_id: UUID,
+    channel_id: UUID,
+    checks: Sequence[InUse],
+    *,
+    was_told: WasTold,
+    by: Principal,
 ) -> None:
-    """Delete it, together with what was sent to it; disabling it keeps that record.
+    """Delete it, or retire it when it was told of incidents.
 
     Raises:
         StillReferenced: a check found that it is still needed.
@@ -90,8 +97,7 @@ async def delete_team_channel(
     channel = await lock_team_channel(tx, team_id, channel_id, by)
     await lock_to_delete(tx.session, channel)
     await refuse_while_in_use(tx, channel_id, checks)
-    await tx.session.delete(channel)
-    await tx.flush()
+    await delete_or_retire(tx, channel, was_told)
 
 
 async def lock_team_channel(

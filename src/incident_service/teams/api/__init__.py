@@ -15,7 +15,7 @@ CONFLICTS: dict[str, str] = {
     "uq_users_external_id": "Another user has this external_id.",
     "uq_contact_methods_user_address": "The user has a contact method with this address already.",
     "uq_contact_methods_team_name": "The team has another channel of this name.",
-    "fk_contact_methods_team_id": "The team still owns channels; delete them first.",
+    "fk_contact_methods_team_id": "The team still owns channels, or the record of deleted ones.",
     "fk_services_team_id": "The team still owns services; delete them first.",
     "fk_escalation_policies_team_id": "The team still owns escalation policies; delete them first.",
     "fk_incidents_team_id": "The team still owns incidents.",

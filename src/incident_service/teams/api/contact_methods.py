@@ -15,7 +15,7 @@ from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams import queries
 from incident_service.teams.actions import contact_methods as actions
 from incident_service.teams.auth import Manager, Reader
-from incident_service.teams.in_use import InUse
+from incident_service.teams.in_use import InUse, WasTold
 from incident_service.teams.schemas import (
     ContactMethodCreate,
     ContactMethodCreated,
@@ -31,6 +31,12 @@ def contact_method_in_use(request: Request) -> Sequence[InUse]:
     """Return what the domains above want to be asked before an address goes."""
     checks: Sequence[InUse] = request.app.state.contact_method_in_use
     return checks
+
+
+def address_was_told(request: Request) -> WasTold:
+    """Return who knows whether an address was told of incidents."""
+    known: WasTold = request.app.state.address_was_told
+    return known
 
 
 @router.get("")
@@ -98,9 +104,12 @@ async def delete_contact_method(
     user_id: UUID,
     contact_method_id: UUID,
     checks: Annotated[Sequence[InUse], Depends(contact_method_in_use)],
+    was_told: Annotated[WasTold, Depends(address_was_told)],
 ) -> None:
-    """Delete a contact method and the record of what was sent to it.
+    """Delete a contact method; the record of what it was told about incidents stays.
 
     Not while a page to it is on its way: disable it instead, or wait.
     """
-    await actions.delete_contact_method(tx, user_id, contact_method_id, checks, by=principal)
+    await actions.delete_contact_method(
+        tx, user_id, contact_method_id, checks, was_told=was_told, by=principal
+    )
