@@ -8,6 +8,7 @@ from sqlalchemy import select
 from tests import factories
 from tests.stage import MINUTE, Stage
 
+from incident_service.catalog.models import Service
 from incident_service.core.db import Tx
 from incident_service.core.queue import Later
 from incident_service.escalation import timers
@@ -103,6 +104,31 @@ async def test_a_level_with_nobody_to_page_is_skipped_at_once_with_its_reason(st
     assert await stage.told(incident) == ["Second"]
     assert await stage.kinds(incident) == ["opened", "levels_skipped", "paged"]
     assert [row.outcome for row in await stage.jobs(incident)] == ["skipped", "paged", None]
+
+
+async def test_people_of_a_level_who_cannot_be_paged_are_named_in_the_timeline(stage):
+    async with stage.transactions.open() as tx:
+        inactive = await factories.make_user(tx, team=stage.team, name="Inactive", is_active=False)
+        silent = await factories.make_user(tx, team=stage.team, name="Silent", address=None)
+        stage.policy = await factories.make_policy(tx, stage.team, [silent, None])
+        service = await tx.session.get_one(Service, stage.service.id)
+        service.escalation_policy_id = stage.policy.id
+
+    await stage.fire("Disk")
+
+    _, skipped, paged = await stage.events(await stage.incident())
+    assert skipped.data["unreachable"] == [{"id": str(silent.id), "name": "Silent"}]
+    assert paged.data["unreachable"] == [
+        {"id": str(inactive.id), "name": "Inactive"},
+        {"id": str(silent.id), "name": "Silent"},
+    ]
+
+
+async def test_a_level_that_reaches_everybody_names_nobody(stage):
+    await stage.fire("Disk")
+
+    [_, paged] = await stage.events(await stage.incident())
+    assert "unreachable" not in paged.data
 
 
 async def contact_methods_of(stage: Stage, user: User) -> list[object]:

@@ -44,6 +44,7 @@ async def test_it_shows_who_was_told_how_and_with_what_result(
         "status": "sending",
         "page_id": str(page.id),
         "attempts": 1,
+        "why": "Attempt 1 failed; the next one is at 2026-11-02 12:00:02 UTC.",
         "last_error": "The receiver answered 503.",
         "provider_said": "The receiver answered 503.",
         "provider_status": None,

@@ -1,6 +1,6 @@
 """Take one step of each climb: page a level, or tell that nobody could be or has been reached."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -57,7 +57,7 @@ async def climb(tx: Tx, changes: Changes, climbs: Sequence[Climb]) -> None:
     reach = await reach_of(tx, climbs)
     for item in climbs:
         step = steps.next_step(item.plan, item.due, reachable_levels(item, reach))
-        skip(tx, changes, item, step.skipped)
+        skip(tx, changes, item, step.skipped, reach)
         match step:
             case Page():
                 page(tx, changes, item, step, reach)
@@ -76,7 +76,7 @@ def reachable_levels(item: Climb, reach: Reach) -> set[int]:
     }
 
 
-def skip(tx: Tx, changes: Changes, item: Climb, skipped: Sequence[Position]) -> None:
+def skip(tx: Tx, changes: Changes, item: Climb, skipped: Sequence[Position], reach: Reach) -> None:
     """Execute passed-over levels: each has its own row, together they are one event."""
     for position in skipped:
         execute(changes, item, position, "skipped")
@@ -86,8 +86,16 @@ def skip(tx: Tx, changes: Changes, item: Climb, skipped: Sequence[Position]) -> 
             item.incident,
             EventKind.LEVELS_SKIPPED,
             reason="nobody at these levels can be paged now",
-            data={"levels": [as_json(position) for position in skipped]},
+            data={"levels": [as_json(position) for position in skipped]}
+            | missed(item, {position.level for position in skipped}, reach),
         )
+
+
+def missed(item: Climb, levels: Collection[int], reach: Reach) -> dict[str, Any]:
+    """Name, for the timeline, the people of levels who cannot be paged at this moment."""
+    targets = [target for number in levels for target in item.plan.levels[number - 1].targets]
+    people = reach.missed_by(item.incident.team_id, targets)
+    return {"unreachable": names(people)} if people else {}
 
 
 def execute(changes: Changes, item: Climb, position: Position, outcome: str) -> UUID:
@@ -117,6 +125,7 @@ def page(tx: Tx, changes: Changes, item: Climb, step: Page, reach: Reach) -> Non
         data=as_json(step.at)
         | {"users": names(people), "next": as_json(step.following), "next_at": due_at.isoformat()}
         | ({"channels": names(channels)} if channels else {})
+        | missed(item, {step.at.level}, reach)
         | lateness(tx, item),
     )
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import ScalarSelect, and_, case, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from incident_service import jobs
@@ -18,9 +18,12 @@ from incident_service.catalog.priority import Priority
 from incident_service.core.bulk import insert_rows
 from incident_service.core.db import FOREIGN_KEY_VIOLATION, Overtaken, Tx, sqlstate
 from incident_service.core.ids import new_id
+from incident_service.incidents.lifecycle import Status
+from incident_service.incidents.models import Incident
 from incident_service.notifications.chain import NO_HABITS, Habits, chain, quiet_until
 from incident_service.notifications.habits import load_habits
 from incident_service.notifications.models import (
+    CancelReason,
     Notification,
     NotificationKind,
     NotificationStatus,
@@ -217,12 +220,31 @@ async def lock_waiting_pages(tx: Tx, incident_ids: Collection[UUID]) -> Sequence
     return rows.all()
 
 
-async def mark_cancelled(tx: Tx, notification_ids: Collection[UUID]) -> None:
-    """Cancel notifications that this transaction has locked."""
+async def mark_cancelled(
+    tx: Tx, notification_ids: Collection[UUID], because: CancelReason | None = None
+) -> None:
+    """Cancel notifications that this transaction has locked; why, their incidents tell."""
     if notification_ids:
+        reason = because.value if because else what_happened(tx)
         await tx.session.execute(
             update(Notification)
             .where(Notification.id.in_(notification_ids))
-            .values(status=NotificationStatus.CANCELLED, updated_at=tx.now)
+            .values(
+                status=NotificationStatus.CANCELLED, cancelled_because=reason, updated_at=tx.now
+            )
             .execution_options(synchronize_session=False)
         )
+
+
+def what_happened(tx: Tx) -> ScalarSelect[str]:
+    """Say, in an UPDATE of notifications, what has made them pointless."""
+    is_over = Incident.status.in_([Status.RESOLVED, Status.CLOSED])
+    reason = case(
+        (Notification.kind == NotificationKind.UPDATE, CancelReason.SUPERSEDED.value),
+        (Notification.epoch != Incident.escalation_epoch, CancelReason.SUPERSEDED.value),
+        (Incident.status == Status.ACKNOWLEDGED, CancelReason.ACKNOWLEDGED.value),
+        (is_over, CancelReason.RESOLVED.value),
+        (Incident.snoozed_until > tx.now, CancelReason.SNOOZED.value),
+        else_=CancelReason.SUPERSEDED.value,
+    )
+    return select(reason).where(Incident.id == Notification.incident_id).scalar_subquery()

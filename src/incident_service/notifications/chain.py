@@ -58,9 +58,14 @@ class Told:
 
 def quiet_until(habits: Habits, priority: Priority, now: datetime) -> datetime:
     """Return when the person may be told: now, or when the quiet hours are over."""
-    if habits.quiet is None or priority not in QUIETABLE:
-        return now
-    return habits.quiet.end_after(now) or now
+    return quiet_end(habits.quiet, priority, now) or now
+
+
+def quiet_end(quiet: QuietHours | None, priority: Priority, now: datetime) -> datetime | None:
+    """Return when the quiet hours are over that put off a priority now; None: they do not."""
+    if quiet is None or priority not in QUIETABLE:
+        return None
+    return quiet.end_after(now)
 
 
 def chain(

@@ -29,6 +29,20 @@ class NotificationKind(StrEnum):
     UPDATE = "update"
 
 
+class CancelReason(StrEnum):
+    """Why it was taken back before it was sent.
+
+    `superseded`: the climb began anew or went on, or the news is no longer true. `replanned`: the
+    person's rules or addresses were changed.
+    """
+
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    SNOOZED = "snoozed"
+    SUPERSEDED = "superseded"
+    REPLANNED = "replanned"
+
+
 class PageStatus(StrEnum):
     """`sending` holds a lease; `waiting` is between two attempts."""
 
@@ -62,6 +76,7 @@ class Notification(Base):
     repeat: Mapped[int]
     due_at: Mapped[datetime]
     status: Mapped[NotificationStatus] = mapped_column(ClosedText(NotificationStatus))
+    cancelled_because: Mapped[CancelReason | None] = mapped_column(ClosedText(CancelReason))
     page_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("pages.id", ondelete="SET NULL"), index=True
     )
@@ -87,6 +102,7 @@ class Notification(Base):
         ),
         one_of("kind", NotificationKind),
         one_of("status", NotificationStatus),
+        one_of("cancelled_because", CancelReason),
         {"postgresql_with": {"fillfactor": "80"}},
     )
 

@@ -9,11 +9,13 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from incident_service.catalog.priority import Priority
+from incident_service.catalog.priority import Priority, highest
 from incident_service.core.db import Tx
 from incident_service.core.errors import NotFound
 from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.incidents.models import Incident
+from incident_service.notifications.chain import quiet_end
+from incident_service.notifications.habits import load_quiet_hours
 from incident_service.notifications.models import (
     Notification,
     NotificationKind,
@@ -22,7 +24,8 @@ from incident_service.notifications.models import (
     PageAttempt,
     PageStatus,
 )
-from incident_service.notifications.spacing import MEMORY, SPACING, EarlierPage
+from incident_service.notifications.spacing import MEMORY, SPACING, EarlierPage, next_page_at
+from incident_service.notifications.why import Holds, why_not_sent
 from incident_service.teams.models import Channel, ContactMethod, User
 
 FALLBACK_CONTACT = "fallback contact"
@@ -212,20 +215,24 @@ async def say_what_waits(session: AsyncSession, to_whom: ColumnElement[bool]) ->
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A notification, how its page fares, who is told and how, and its page's last attempt."""
+    """A notification, how its page fares, who is told and how, and its page's last attempt.
+
+    `why` says why it was not sent, or not yet.
+    """
 
     notification: Notification
     page: Page | None
     channel: Channel
     recipient: str
     attempt: PageAttempt | None = None
+    why: str | None = None
 
 
 async def list_notifications(
-    session: AsyncSession, incident_id: UUID, wanted: PageQuery
+    session: AsyncSession, incident: Incident, wanted: PageQuery, now: datetime
 ) -> tuple[list[Told], str | None]:
     """Return a page of an incident's notifications, oldest first."""
-    statement = select(Notification).where(Notification.incident_id == incident_id)
+    statement = select(Notification).where(Notification.incident_id == incident.id)
     rows, next_cursor = await fetch_page(session, statement, Notification.id, wanted)
     page_ids = {row.page_id for row in rows if row.page_id}
     pages = {
@@ -233,16 +240,49 @@ async def list_notifications(
     }
     attempts = await load_last_attempts(session, page_ids)
     addresses = await load_recipients(session, {row.contact_method_id for row in rows})
+    holds = await load_holds(session, incident, rows, now)
     told = [
         Told(
             row,
             pages[row.page_id] if row.page_id else None,
             *addresses[row.contact_method_id],
             attempts.get(row.page_id) if row.page_id else None,
+            why_not_sent(row, pages.get(row.page_id) if row.page_id else None, holds[row.id], now),
         )
         for row in rows
     ]
     return told, next_cursor
+
+
+async def load_holds(
+    session: AsyncSession, incident: Incident, rows: Sequence[Notification], now: datetime
+) -> dict[UUID, Holds]:
+    """Return what keeps each of an incident's notifications from being sent, by its id."""
+    pending = [row for row in rows if row.status is NotificationStatus.PENDING]
+    people = {row.user_id for row in pending if row.user_id and row.due_at > now}
+    quiet = await load_quiet_hours(session, people) if people else {}
+    addresses = {row.contact_method_id for row in pending if row.due_at <= now}
+    spaced = {id_: await find_spaced_until(session, id_, now) for id_ in addresses}
+    return {
+        row.id: Holds(
+            quiet_end(quiet.get(row.user_id) if row.user_id else None, incident.priority, now),
+            spaced.get(row.contact_method_id),
+        )
+        for row in rows
+    }
+
+
+async def find_spaced_until(
+    session: AsyncSession, contact_method_id: UUID, now: datetime
+) -> datetime | None:
+    """Return until when `spacing` holds back what is due for an address; None: it does not."""
+    method = await session.get_one(ContactMethod, contact_method_id)
+    due = await find_due_incidents(session, contact_method_id, now, limit=1)
+    if not due or not method.bundle:
+        return None
+    earlier = await load_earlier_pages(session, contact_method_id, now)
+    until = next_page_at(highest(*due.values()), earlier, now)
+    return until if until > now else None
 
 
 async def load_last_attempts(

@@ -21,6 +21,7 @@ from incident_service.notifications.actions import mark_cancelled, wake_up
 from incident_service.notifications.chain import NO_HABITS, Told, chain
 from incident_service.notifications.habits import load_habits
 from incident_service.notifications.models import (
+    CancelReason,
     Notification,
     NotificationKind,
     NotificationStatus,
@@ -145,11 +146,12 @@ async def follow(tx: Tx, told: Sequence[Notification], wanted: dict[UUID, dateti
     later = [
         row for row in told if row.status is NotificationStatus.PENDING and row.due_at > tx.now
     ]
-    await mark_cancelled(tx, [row.id for row in later if row.contact_method_id not in wanted])
+    dropped = [row.id for row in later if row.contact_method_id not in wanted]
+    await mark_cancelled(tx, dropped, CancelReason.REPLANNED)
     cancelled = [row for row in told if row.status is NotificationStatus.CANCELLED]
     for row in (*later, *cancelled):
         if due_at := wanted.get(row.contact_method_id):
-            row.status = NotificationStatus.PENDING
+            row.status, row.cancelled_because = NotificationStatus.PENDING, None
             row.due_at, row.updated_at = due_at, tx.now
             wake_up(tx, row.contact_method_id, due_at)
     known = {row.contact_method_id for row in told}

@@ -39,6 +39,9 @@ class NotificationRead(Response):
         description="The message that carried it, as receivers know it; null: none yet."
     )
     attempts: int = Field(description="How often its page was sent, or tried.")
+    why: str | None = Field(
+        description="Why it was not sent, or not yet, in words; null: it was sent."
+    )
     last_error: str | None
     provider_said: str | None = Field(
         description="What the channel answered to the last attempt, or why there was no answer."
@@ -69,6 +72,7 @@ class NotificationRead(Response):
             status=row.status,
             page_id=row.page_id,
             attempts=page.attempts if page else 0,
+            why=told.why,
             last_error=page.last_error if page else None,
             provider_said=told.attempt.detail if told.attempt else None,
             provider_status=told.attempt.provider_status if told.attempt else None,

@@ -41,8 +41,8 @@ class TeamChannel:
 class Reach:
     """Everybody who can be told at this moment, as far as the teams asked for are concerned.
 
-    People without an enabled contact method, and inactive ones, are not in it; nor are channels
-    that are switched off.
+    People without an enabled contact method, and inactive ones, are not among its people, but by
+    name in `unreachable`; channels that are switched off are not in it.
     """
 
     people: dict[UUID, Person]
@@ -50,6 +50,7 @@ class Reach:
     fallback_contact_method_id: UUID | None
     on_call: dict[UUID, UUID] = field(default_factory=dict)
     channels: dict[UUID, TeamChannel] = field(default_factory=dict)
+    unreachable: dict[UUID, str] = field(default_factory=dict)
 
     def meant_by(self, team_id: UUID, targets: Collection[Target]) -> list[Person]:
         """Return the reachable people behind `targets`, each once, in the targets' order."""
@@ -59,6 +60,11 @@ class Reach:
                 if user_id in self.people:
                     found.setdefault(user_id, self.people[user_id])
         return list(found.values())
+
+    def missed_by(self, team_id: UUID, targets: Collection[Target]) -> list[Person]:
+        """Return the people behind `targets` who cannot be reached, each once."""
+        found = {user_id for target in targets for user_id in self._user_ids(team_id, target)}
+        return [Person(id_, name, ()) for id_, name in self.unreachable.items() if id_ in found]
 
     def channels_of(self, targets: Collection[Target]) -> list[TeamChannel]:
         """Return the channels among `targets` that can be told, each once."""
@@ -127,9 +133,16 @@ async def load_outlook(
     wanted |= ids_of(targets, TargetType.USER)
     wanted |= {user_id for roster in rosters.values() for user_id in roster.people()}
     people = await load_people(session, wanted)
+    unreachable = await load_names(session, wanted - people.keys())
     channels = await load_channels(session, ids_of(targets, TargetType.TEAM_CHANNEL))
-    fallback = await find_fallback(session)
-    return Outlook(Reach(people, dict(members), fallback, channels=channels), rosters)
+    reach = Reach(
+        people,
+        dict(members),
+        await find_fallback(session),
+        channels=channels,
+        unreachable=unreachable,
+    )
+    return Outlook(reach, rosters)
 
 
 def ids_of(targets: Collection[Target], what: TargetType) -> set[UUID]:
@@ -158,6 +171,16 @@ async def load_people(session: AsyncSession, user_ids: Collection[UUID]) -> dict
         user_id: Person(user_id, names[user_id], tuple(method_ids))
         for user_id, method_ids in methods.items()
     }
+
+
+async def load_names(session: AsyncSession, user_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the names of users, in their order."""
+    if not user_ids:
+        return {}
+    rows = await session.execute(
+        select(User.id, User.name).where(User.id.in_(user_ids)).order_by(User.name, User.id)
+    )
+    return {row.id: row.name for row in rows}
 
 
 async def load_channels(

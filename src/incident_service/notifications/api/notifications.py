@@ -22,8 +22,8 @@ async def list_notifications(
     incident_id: UUID,
     page: Annotated[PageQuery, Depends(page_query)],
 ) -> NotificationPage:
-    """List who was told about an incident, how, and with what result; oldest first."""
-    await get_incident(tx.session, incident_id, principal)
-    rows, next_cursor = await queries.list_notifications(tx.session, incident_id, page)
+    """List who was told about an incident, how, and with what result, or why not; oldest first."""
+    incident = await get_incident(tx.session, incident_id, principal)
+    rows, next_cursor = await queries.list_notifications(tx.session, incident, page, tx.now)
     items = [NotificationRead.of(row) for row in rows]
     return NotificationPage(items=items, next_cursor=next_cursor)
