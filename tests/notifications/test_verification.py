@@ -101,6 +101,24 @@ async def test_what_an_admin_sets_needs_no_code(api, stage):
     assert (again.status_code, again.json()["code"]) == (409, "already_verified")
 
 
+async def test_an_admin_who_sets_another_address_vouches_for_it(own, transactions, stage):
+    made = await add(own, stage)
+    own.headers.update(await key_with(transactions, scopes=["admin", "manage", "read"]))
+
+    answer = await own.patch(url_of(stage, made), json={"address": "a-topic-of-the-admin"})
+
+    assert answer.json()["unverified_since"] is None
+
+
+async def test_an_admin_who_changes_something_else_vouches_for_nothing(own, transactions, stage):
+    made = await add(own, stage)
+    own.headers.update(await key_with(transactions, scopes=["admin", "manage", "read"]))
+
+    answer = await own.patch(url_of(stage, made), json={"bundle": False})
+
+    assert answer.json()["unverified_since"] == made["unverified_since"]
+
+
 async def test_five_wrong_codes_are_enough(own, stage, courier, channel):
     made = await add(own, stage)
     code = await code_for(own, stage, courier, channel, made)

@@ -108,8 +108,14 @@ async def update_contact_method(
     method = await queries.get_contact_method(tx.session, user_id, contact_method_id, lock=True)
     if changes.get("address", method.address) != method.address:
         require_usable(method.kind, changes["address"])
-        if not is_vouched_for(method.kind, by):
-            changes = {**changes, "unverified_since": tx.now, "code_digest": None}
+        since = None if is_vouched_for(method.kind, by) else tx.now
+        # The code that is on its way to the old address is of no use any more.
+        changes = {
+            **changes,
+            "unverified_since": since,
+            "code_digest": None,
+            "code_expires_at": None,
+        }
     change_row(method, changes, tx.now)
     await tx.flush()
     return method
