@@ -14,7 +14,7 @@ depends_on = None
 
 TABLE, COLUMN = "notifications", "cancelled_because"
 CHECK = "ck_notifications_cancelled_because_known"
-KNOWN = ("acknowledged", "resolved", "snoozed", "superseded", "replanned")
+KNOWN = ("acknowledged", "resolved", "snoozed", "superseded", "replanned", "inactive")
 
 
 def upgrade() -> None:

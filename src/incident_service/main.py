@@ -15,7 +15,12 @@ from incident_service.alerts.limits import limits_of
 from incident_service.answering import api as answering
 from incident_service.catalog import api as catalog
 from incident_service.catalog.queries import say_which_services_use
-from incident_service.configuration.in_use import TEAM_CHANNEL_IN_USE, USER_IN_USE, USER_ON_CALL
+from incident_service.configuration.in_use import (
+    PEOPLE_HOOKS,
+    TEAM_CHANNEL_IN_USE,
+    USER_IN_USE,
+    USER_ON_CALL,
+)
 from incident_service.core import readiness
 from incident_service.core.db import DATABASE_AWAY, Transactions
 from incident_service.core.http import Problem, install_error_handlers
@@ -33,7 +38,7 @@ from incident_service.incidents import api as incidents
 from incident_service.incidents.queries import count_active_on_policy
 from incident_service.notifications import api as notifications
 from incident_service.notifications.provider_status import STATUSES
-from incident_service.notifications.queries import say_what_waits_for_address, was_told
+from incident_service.notifications.queries import say_what_waits_for_address
 from incident_service.observability import health, metrics
 from incident_service.observability.health import Measure
 from incident_service.policies import api as policies
@@ -111,7 +116,7 @@ def create_app(
     app.state.schedule_in_use = (say_who_names_schedule,)
     app.state.contact_method_in_use = (say_what_waits_for_address,)
     app.state.team_channel_in_use = TEAM_CHANNEL_IN_USE
-    app.state.address_was_told = was_told
+    app.state.people_hooks = PEOPLE_HOOKS
     app.state.given_up = unreached.go_on
     for channel in STATUSES:  # from 0, so that the first failure is an increase
         metrics.PAGES_FAILED.labels(channel.value)

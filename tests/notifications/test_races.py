@@ -12,11 +12,11 @@ from tests.notifications.arrangements import (
     statuses,
 )
 
+from incident_service.configuration.in_use import PEOPLE_HOOKS
 from incident_service.core.db import Transactions
 from incident_service.incidents.models import Incident
 from incident_service.notifications.actions import Recipient
 from incident_service.notifications.models import NotificationStatus
-from incident_service.notifications.queries import was_told
 from incident_service.teams.actions.contact_methods import delete_contact_method
 from incident_service.teams.models import Channel
 
@@ -74,7 +74,7 @@ async def test_who_pages_an_address_that_is_being_deleted_pages_without_it(stage
 
     async with transactions.open() as tx:
         await delete_contact_method(
-            tx, stage.first.id, other.id, (), was_told=was_told, by=stage.principal
+            tx, stage.first.id, other.id, (), hooks=PEOPLE_HOOKS, by=stage.principal
         )
         firing = asyncio.create_task(stage.fire("Disk"))
         await somebody_waits_for_a_lock(transactions)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from tests import factories
 from tests.credentials import key_with
-from tests.notifications.arrangements import ScriptedChannel
+from tests.notifications.arrangements import ScriptedChannel, temporary
 from tests.stage import Stage
 
 from incident_service.core.db import Transactions
@@ -117,6 +117,38 @@ async def test_an_admin_who_changes_something_else_vouches_for_nothing(own, tran
     answer = await own.patch(url_of(stage, made), json={"bundle": False})
 
     assert answer.json()["unverified_since"] == made["unverified_since"]
+
+
+async def test_a_code_or_test_for_the_old_address_is_not_sent_to_the_new_one(
+    own, stage, courier, channel
+):
+    made = await add(own, stage)
+    sending = await own.post(f"{url_of(stage, made)}/send-code")
+
+    await own.patch(url_of(stage, made), json={"address": "another-topic-of-mine"})
+    await courier.deliver(made["id"])
+
+    page = (await own.get(f"/v1/pages/{sending.json()['page_id']}")).json()
+    assert channel.pages == []
+    assert page["status"] == "cancelled"
+    assert page["last_error"] == "The address was changed before it was sent."
+
+
+async def test_a_code_that_fails_while_its_address_changes_is_not_tried_again(
+    own, stage, courier, channel, clock
+):
+    made = await add(own, stage)
+    await own.post(f"{url_of(stage, made)}/send-code")
+    channel.script.append(temporary())
+    channel.during = lambda: own.patch(
+        url_of(stage, made), json={"address": "another-topic-of-mine"}
+    )
+    await courier.deliver(made["id"])
+
+    clock.advance(minutes=1)
+    await courier.deliver(made["id"])
+
+    assert len(channel.pages) == 1
 
 
 async def test_five_wrong_codes_are_enough(own, stage, courier, channel):

@@ -157,7 +157,7 @@ async def test_what_new_rules_leave_out_says_so_until_they_take_it_up_again(
     left_out = await whys(api, stage)
     await put_rules(api, stage, (own, 0), (later, 3))
 
-    assert left_out[1] == "The person's rules or addresses were changed before it was sent."
+    assert left_out[1] == "The person's rules were changed before it was sent."
     assert (await whys(api, stage))[1] == (
         "By the person's rules this address follows at 2026-11-02 12:03:00 UTC."
     )

@@ -9,13 +9,14 @@ from sqlalchemy import select
 from tests import factories
 from tests.stage import Stage
 
+from incident_service.catalog.models import Service
 from incident_service.core.db import Transactions
 from incident_service.escalation import unreached
 from incident_service.notifications.channels.contract import Address, DeliveryFailed
 from incident_service.notifications.delivery import Courier
 from incident_service.notifications.message import OutgoingPage
 from incident_service.notifications.models import Notification, NotificationStatus
-from incident_service.teams.models import Channel, ContactMethod
+from incident_service.teams.models import Channel, ContactMethod, User
 
 GONE = "gone"
 DOWN = "down"
@@ -217,6 +218,68 @@ async def test_after_an_hour_the_fallback_contact_is_told_once(
         select(Notification).where(Notification.contact_method_id == fallback.id)
     )
     assert [row.status for row in rows] == [NotificationStatus.SENT]
+    assert addresses.took == [at("fallback")]
+
+
+async def make_inactive(api: Any, person: User) -> None:
+    answer = await api.patch(f"/v1/users/{person.id}?force=true", json={"is_active": False})
+    assert answer.status_code == 200
+
+
+async def want_quiet(api: Any, person: User) -> None:
+    quiet = {"from_time": "11:30", "to_time": "13:00"}
+    url = f"/v1/users/{person.id}/notification-rules"
+    assert (await api.put(url, json={"rules": [], "quiet_hours": quiet})).status_code == 200
+
+
+async def test_when_the_only_one_of_a_level_is_made_inactive_the_next_level_follows_at_once(
+    api, stage, addresses, live
+):
+    await want_quiet(api, stage.first)
+    await stage.fire("Disk", severity="warning")
+    await live()
+
+    await make_inactive(api, stage.first)
+    await live()
+
+    incident = await stage.incident()
+    listed = await api.get(f"/v1/incidents/{incident.id}/notifications")
+    assert addresses.took == [at("Second")]
+    assert listed.json()["items"][0]["why"] == "The person was made inactive before it was sent."
+    assert await stage.violations() == []
+
+
+async def test_when_one_of_a_level_is_made_inactive_it_is_left_to_the_others(
+    api, stage, transactions, addresses, live
+):
+    async with transactions.open() as tx:
+        both = await factories.make_policy(tx, stage.team, [None, stage.second])
+        (await tx.session.get_one(Service, stage.service.id)).escalation_policy_id = both.id
+    await want_quiet(api, stage.first)
+    await stage.fire("Disk", severity="warning")
+    await live()
+    before = list(addresses.took)
+
+    await make_inactive(api, stage.first)
+    await live()
+
+    assert addresses.took == before
+    assert "level_unreached" not in await stage.kinds(await stage.incident())
+
+
+async def test_when_the_manager_who_is_to_hear_of_the_end_is_made_inactive_the_fallback_hears(
+    api, stage, transactions, addresses, live
+):
+    await fallback_contact(transactions)
+    for name in ("First", "Second"):
+        addresses.state[at(name)] = GONE
+    await want_quiet(api, stage.manager)
+    await stage.fire("Disk", severity="warning")
+    await live()
+
+    await make_inactive(api, stage.manager)
+    await live()
+
     assert addresses.took == [at("fallback")]
 
 

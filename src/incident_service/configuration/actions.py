@@ -39,13 +39,18 @@ from incident_service.configuration.document import (
     TeamEntry,
     UserEntry,
 )
-from incident_service.configuration.in_use import TEAM_CHANNEL_IN_USE, USER_IN_USE, USER_ON_CALL
+from incident_service.configuration.in_use import (
+    PEOPLE_HOOKS,
+    TEAM_CHANNEL_IN_USE,
+    USER_IN_USE,
+    USER_ON_CALL,
+)
 from incident_service.configuration.queries import load_present
 from incident_service.core.db import Tx
 from incident_service.core.errors import DomainError
 from incident_service.core.fields import Request
 from incident_service.core.tokens import Token
-from incident_service.notifications.queries import say_what_waits_for_address, was_told
+from incident_service.notifications.queries import say_what_waits_for_address
 from incident_service.policies import actions as policies
 from incident_service.policies.models import TargetType
 from incident_service.policies.queries import get_policy, say_who_names_schedule
@@ -177,7 +182,12 @@ class Hand:
             change.row.id = (await users.create_user(self._tx, UserCreate(**values), by=FILE)).id
         else:
             await users.update_user(
-                self._tx, change.row.known_id, values | {"is_active": True}, (), by=FILE
+                self._tx,
+                change.row.known_id,
+                values | {"is_active": True},
+                (),
+                hooks=PEOPLE_HOOKS,
+                by=FILE,
             )
         if not entry.is_active:
             self._inactive.append(change)
@@ -190,7 +200,9 @@ class Hand:
         """
         for change in self._inactive:
             off = {"is_active": False}
-            await users.update_user(self._tx, change.row.known_id, off, (), by=FILE)
+            await users.update_user(
+                self._tx, change.row.known_id, off, (), hooks=PEOPLE_HOOKS, by=FILE
+            )
             if named := await find_needs(self._tx, change.row.known_id, USER_ON_CALL):
                 self._applied.warnings.append(f"{change.title} is inactive. {named}")
 
@@ -205,7 +217,7 @@ class Hand:
         if change.verb is Verb.CHANGE or not entry.is_enabled:
             changes = entry.model_dump(include={"bundle", "is_enabled"})
             await contact_methods.update_contact_method(
-                self._tx, user_id, change.row.known_id, changes, by=FILE
+                self._tx, user_id, change.row.known_id, changes, hooks=PEOPLE_HOOKS, by=FILE
             )
 
     async def _team(self, change: Change) -> None:
@@ -233,7 +245,7 @@ class Hand:
         if change.verb is Verb.CHANGE or not entry.is_enabled:
             changes = entry.model_dump(exclude={"kind"})
             await team_channels.update_team_channel(
-                self._tx, team_id, change.row.known_id, changes, by=FILE
+                self._tx, team_id, change.row.known_id, changes, hooks=PEOPLE_HOOKS, by=FILE
             )
 
     def _tell_secret(self, change: Change, secret: str | None) -> None:
@@ -392,12 +404,12 @@ class Hand:
         of, row_id = parent_id(change), change.row.known_id
         if change.kind is Kind.CHANNEL:
             await team_channels.delete_team_channel(
-                self._tx, of, row_id, TEAM_CHANNEL_IN_USE, was_told=was_told, by=FILE
+                self._tx, of, row_id, TEAM_CHANNEL_IN_USE, hooks=PEOPLE_HOOKS, by=FILE
             )
         else:
             checks = (say_what_waits_for_address,)
             await contact_methods.delete_contact_method(
-                self._tx, of, row_id, checks, was_told=was_told, by=FILE
+                self._tx, of, row_id, checks, hooks=PEOPLE_HOOKS, by=FILE
             )
 
     async def _delete_policy(self, policy_id: UUID) -> None:

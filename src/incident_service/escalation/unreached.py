@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import aliased
 
 from incident_service import jobs
@@ -22,6 +22,7 @@ from incident_service.incidents.locks import lock
 from incident_service.incidents.models import Incident
 from incident_service.incidents.timeline import EventKind
 from incident_service.notifications.models import (
+    CancelReason,
     Notification,
     NotificationKind,
     NotificationStatus,
@@ -125,7 +126,10 @@ async def find_unheard(tx: Tx, incident_ids: Collection[UUID]) -> Sequence[UUID]
             Incident.id.in_(incident_ids),
             EscalationJob.epoch == Incident.escalation_epoch,
             EscalationJob.outcome.in_(ENDS),
-            Notification.status == NotificationStatus.FAILED,
+            or_(
+                Notification.status == NotificationStatus.FAILED,
+                Notification.cancelled_because == CancelReason.INACTIVE,
+            ),
             ~exists().where(other.escalation_job_id == EscalationJob.id, other.status.not_in(over)),
         )
         .distinct()
@@ -152,14 +156,24 @@ async def lock_steps(tx: Tx, incident_ids: Collection[UUID]) -> dict[UUID, Escal
 
 
 async def load_levels(tx: Tx, incident_ids: Collection[UUID]) -> dict[UUID, list[Attempted]]:
-    """Return how the pages of each incident's present level stand."""
+    """Return how the pages of each incident's present level stand.
+
+    A page to somebody who was made inactive will never come: it counts as failed.
+    """
     rows = await tx.session.execute(
-        select(Incident.id, Notification.status, Page.created_at)
+        select(
+            Incident.id,
+            Notification.status,
+            Notification.cancelled_because,
+            Page.created_at,
+        )
         .join(Notification, of_present_level(Notification))
         .outerjoin(Page, Page.id == Notification.page_id)
         .where(Incident.id.in_(incident_ids))
     )
     levels: dict[UUID, list[Attempted]] = defaultdict(list)
     for row in rows:
-        levels[row.id].append(Attempted(row.status, row.created_at))
+        has_left = row.cancelled_because is CancelReason.INACTIVE
+        status = NotificationStatus.FAILED if has_left else row.status
+        levels[row.id].append(Attempted(status, row.created_at))
     return levels

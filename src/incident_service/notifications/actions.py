@@ -202,6 +202,20 @@ async def cancel_updates(tx: Tx, incident_ids: Collection[UUID]) -> None:
     await mark_cancelled(tx, rows.all())
 
 
+async def cancel_for_person(tx: Tx, user_id: UUID) -> None:
+    """Take back what a person was still to be told, because they are inactive now.
+
+    The next attempt of a page that is between two finds out by itself.
+    """
+    rows = await tx.session.scalars(
+        select(Notification.id)
+        .where(Notification.user_id == user_id, Notification.status == NotificationStatus.PENDING)
+        .order_by(Notification.id)
+        .with_for_update()
+    )
+    await mark_cancelled(tx, rows.all(), CancelReason.INACTIVE)
+
+
 async def lock_waiting_pages(tx: Tx, incident_ids: Collection[UUID]) -> Sequence[UUID]:
     """Lock the pages of these incidents that are between two attempts, and return their ids.
 

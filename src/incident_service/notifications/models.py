@@ -33,7 +33,7 @@ class CancelReason(StrEnum):
     """Why it was taken back before it was sent.
 
     `superseded`: the climb began anew or went on, or the news is no longer true. `replanned`: the
-    person's rules or addresses were changed.
+    person's rules were changed. `inactive`: the person was made so.
     """
 
     ACKNOWLEDGED = "acknowledged"
@@ -41,6 +41,7 @@ class CancelReason(StrEnum):
     SNOOZED = "snoozed"
     SUPERSEDED = "superseded"
     REPLANNED = "replanned"
+    INACTIVE = "inactive"
 
 
 class PageStatus(StrEnum):

@@ -5,6 +5,8 @@ It goes the way of a page.
 
 from uuid import UUID
 
+from sqlalchemy import select
+
 from incident_service import jobs
 from incident_service.catalog.priority import Priority
 from incident_service.core.db import Tx
@@ -17,6 +19,7 @@ from incident_service.teams.auth import Principal
 from incident_service.teams.models import ContactMethod
 
 TEST = "This is a test of incident-service. Pages will reach you here."
+CHANGED = "The address was changed before it was sent."
 CODE = "Your code for incident-service is {code}. It is valid for an hour."
 
 
@@ -30,6 +33,29 @@ async def test_team_channel(tx: Tx, team_id: UUID, channel_id: UUID, *, by: Prin
     if await queries.was_noted_since(tx.session, channel_id, tx.now - AGAIN_AFTER):
         raise JustSent
     return await send_note(tx, channel, TEST)
+
+
+async def cancel_notes(tx: Tx, contact_method_id: UUID) -> None:
+    """Take back what an address was still to be told but for incidents: it is another one now.
+
+    What is being sent at this moment may get through; should it fail, there is no further attempt.
+    """
+    pages = await tx.session.scalars(
+        select(Page)
+        .where(
+            Page.contact_method_id == contact_method_id,
+            Page.note.is_not(None),
+            Page.status.in_([PageStatus.WAITING, PageStatus.SENDING]),
+        )
+        .order_by(Page.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    for page in pages:
+        page.status = PageStatus.CANCELLED
+        page.next_attempt_at = page.lease_until = None
+        page.last_error = CHANGED
+    await tx.flush()
 
 
 async def send_note(tx: Tx, method: ContactMethod, note: str) -> Page:

@@ -17,7 +17,8 @@ CANCELLED = {
     CancelReason.RESOLVED: "The incident was resolved before it was sent.",
     CancelReason.SNOOZED: "The incident was snoozed before it was sent.",
     CancelReason.SUPERSEDED: "The incident had moved on before it was sent.",
-    CancelReason.REPLANNED: "The person's rules or addresses were changed before it was sent.",
+    CancelReason.REPLANNED: "The person's rules were changed before it was sent.",
+    CancelReason.INACTIVE: "The person was made inactive before it was sent.",
 }
 # What a release before the reasons has taken back.
 OVERTAKEN = "It was overtaken before it was sent."

@@ -13,10 +13,6 @@ InUse = Callable[[Tx, UUID], Awaitable[str | None]]
 """Says in a sentence what still needs the row of this id, or None."""
 
 
-WasTold = Callable[[Tx, UUID], Awaitable[bool]]
-"""Says whether the contact method of this id was told of incidents: that record is kept."""
-
-
 class StillReferenced(Conflict):
     """Something else still refers to it."""
 

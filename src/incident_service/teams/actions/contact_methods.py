@@ -13,7 +13,8 @@ from incident_service.core.rows import change_row, lock_to_delete
 from incident_service.teams import addresses, queries
 from incident_service.teams.actions.users import lock_own_person
 from incident_service.teams.auth import Principal
-from incident_service.teams.in_use import InUse, WasTold, refuse_while_in_use
+from incident_service.teams.hooks import PeopleHooks
+from incident_service.teams.in_use import InUse, refuse_while_in_use
 from incident_service.teams.models import Channel, ContactMethod, Scope
 from incident_service.teams.schemas import ContactMethodCreate
 
@@ -96,9 +97,17 @@ async def create_contact_method(
 
 
 async def update_contact_method(
-    tx: Tx, user_id: UUID, contact_method_id: UUID, changes: dict[str, Any], *, by: Principal
+    tx: Tx,
+    user_id: UUID,
+    contact_method_id: UUID,
+    changes: dict[str, Any],
+    *,
+    hooks: PeopleHooks,
+    by: Principal,
 ) -> ContactMethod:
     """Change the given columns; a webhook keeps its secret when its address changes.
+
+    What was to be said to the old address, but for pages, is not said to the new one.
 
     Raises:
         AddressNotUsable: the channel cannot use the new address.
@@ -106,10 +115,10 @@ async def update_contact_method(
     """
     await lock_own_person(tx, user_id, by)
     method = await queries.get_contact_method(tx.session, user_id, contact_method_id, lock=True)
-    if changes.get("address", method.address) != method.address:
+    is_another = changes.get("address", method.address) != method.address
+    if is_another:
         require_usable(method.kind, changes["address"])
         since = None if is_vouched_for(method.kind, by) else tx.now
-        # The code that is on its way to the old address is of no use any more.
         changes = {
             **changes,
             "unverified_since": since,
@@ -118,6 +127,8 @@ async def update_contact_method(
         }
     change_row(method, changes, tx.now)
     await tx.flush()
+    if is_another:
+        await hooks.address_changed(tx, method.id)
     return method
 
 
@@ -145,7 +156,7 @@ async def delete_contact_method(
     contact_method_id: UUID,
     checks: Sequence[InUse],
     *,
-    was_told: WasTold,
+    hooks: PeopleHooks,
     by: Principal,
 ) -> None:
     """Delete it, or retire it when it was told of incidents.
@@ -158,15 +169,15 @@ async def delete_contact_method(
     method = await queries.get_contact_method(tx.session, user_id, contact_method_id, lock=True)
     await lock_to_delete(tx.session, method)
     await refuse_while_in_use(tx, contact_method_id, checks)
-    await delete_or_retire(tx, method, was_told)
+    await delete_or_retire(tx, method, hooks)
 
 
-async def delete_or_retire(tx: Tx, method: ContactMethod, was_told: WasTold) -> None:
+async def delete_or_retire(tx: Tx, method: ContactMethod, hooks: PeopleHooks) -> None:
     """Delete a locked contact method; of one that was told of incidents keep who and how.
 
     Without its address and its secret: nobody needs them for the record.
     """
-    if await was_told(tx, method.id):
+    if await hooks.was_told(tx, method.id):
         change_row(method, RETIRED | {"retired_at": tx.now}, tx.now)
     else:
         await tx.session.delete(method)

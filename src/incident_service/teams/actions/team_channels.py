@@ -18,7 +18,8 @@ from incident_service.teams.actions.contact_methods import (
     require_usable,
 )
 from incident_service.teams.auth import Principal
-from incident_service.teams.in_use import InUse, WasTold, refuse_while_in_use
+from incident_service.teams.hooks import PeopleHooks
+from incident_service.teams.in_use import InUse, refuse_while_in_use
 from incident_service.teams.models import Channel, ContactMethod
 from incident_service.teams.schemas import TeamChannelCreate
 
@@ -49,7 +50,13 @@ async def create_team_channel(
 
 
 async def update_team_channel(
-    tx: Tx, team_id: UUID, channel_id: UUID, changes: dict[str, Any], *, by: Principal
+    tx: Tx,
+    team_id: UUID,
+    channel_id: UUID,
+    changes: dict[str, Any],
+    *,
+    hooks: PeopleHooks,
+    by: Principal,
 ) -> ContactMethod:
     """Change the given columns; a webhook keeps its secret when its address changes.
 
@@ -57,10 +64,13 @@ async def update_team_channel(
         AddressNotUsable: the channel cannot use the new address.
     """
     channel = await lock_team_channel(tx, team_id, channel_id, by)
-    if changes.get("address", channel.address) != channel.address:
+    is_another = changes.get("address", channel.address) != channel.address
+    if is_another:
         require_usable(channel.kind, changes["address"])
     change_row(channel, changes, tx.now)
     await tx.flush()
+    if is_another:
+        await hooks.address_changed(tx, channel.id)
     return channel
 
 
@@ -86,7 +96,7 @@ async def delete_team_channel(
     channel_id: UUID,
     checks: Sequence[InUse],
     *,
-    was_told: WasTold,
+    hooks: PeopleHooks,
     by: Principal,
 ) -> None:
     """Delete it, or retire it when it was told of incidents.
@@ -97,7 +107,7 @@ async def delete_team_channel(
     channel = await lock_team_channel(tx, team_id, channel_id, by)
     await lock_to_delete(tx.session, channel)
     await refuse_while_in_use(tx, channel_id, checks)
-    await delete_or_retire(tx, channel, was_told)
+    await delete_or_retire(tx, channel, hooks)
 
 
 async def lock_team_channel(

@@ -10,6 +10,7 @@ from incident_service.core.ids import new_id
 from incident_service.core.rows import change_row, lock_to_delete
 from incident_service.teams import queries
 from incident_service.teams.auth import Principal
+from incident_service.teams.hooks import PeopleHooks
 from incident_service.teams.in_use import InUse, find_needs, refuse_while_in_use
 from incident_service.teams.models import User
 from incident_service.teams.schemas import UserCreate
@@ -50,9 +51,15 @@ async def lock_own_person(tx: Tx, user_id: UUID, by: Principal) -> User:
 
 
 async def update_user(
-    tx: Tx, user_id: UUID, changes: dict[str, Any], checks: Sequence[InUse], *, by: Principal
+    tx: Tx,
+    user_id: UUID,
+    changes: dict[str, Any],
+    checks: Sequence[InUse],
+    *,
+    hooks: PeopleHooks,
+    by: Principal,
 ) -> User:
-    """Change the given columns.
+    """Change the given columns; who becomes inactive is told nothing more.
 
     Raises:
         KeyLimited, RoleTooLow: see `Principal.require_own_person`.
@@ -61,8 +68,11 @@ async def update_user(
     user = await lock_own_person(tx, user_id, by)
     if changes.get("is_active") is False and (named := await find_needs(tx, user_id, checks)):
         raise StillPaged(f"{named} Take them out there first, or send force=true.")
+    was_active = user.is_active
     change_row(user, changes, tx.now)
     await tx.flush()
+    if was_active and not user.is_active:
+        await hooks.made_inactive(tx, user_id)
     return user
 
 

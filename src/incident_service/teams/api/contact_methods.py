@@ -14,8 +14,9 @@ from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams import queries
 from incident_service.teams.actions import contact_methods as actions
+from incident_service.teams.api.hooks import Hooks
 from incident_service.teams.auth import Manager, Reader
-from incident_service.teams.in_use import InUse, WasTold
+from incident_service.teams.in_use import InUse
 from incident_service.teams.schemas import (
     ContactMethodCreate,
     ContactMethodCreated,
@@ -31,12 +32,6 @@ def contact_method_in_use(request: Request) -> Sequence[InUse]:
     """Return what the domains above want to be asked before an address goes."""
     checks: Sequence[InUse] = request.app.state.contact_method_in_use
     return checks
-
-
-def address_was_told(request: Request) -> WasTold:
-    """Return who knows whether an address was told of incidents."""
-    known: WasTold = request.app.state.address_was_told
-    return known
 
 
 @router.get("")
@@ -80,10 +75,11 @@ async def update_contact_method(
     user_id: UUID,
     contact_method_id: UUID,
     body: ContactMethodUpdate,
+    hooks: Hooks,
 ) -> ContactMethodRead:
     """Change a contact method."""
     method = await actions.update_contact_method(
-        tx, user_id, contact_method_id, body.changes(), by=principal
+        tx, user_id, contact_method_id, body.changes(), hooks=hooks, by=principal
     )
     return ContactMethodRead.model_validate(method)
 
@@ -104,12 +100,12 @@ async def delete_contact_method(
     user_id: UUID,
     contact_method_id: UUID,
     checks: Annotated[Sequence[InUse], Depends(contact_method_in_use)],
-    was_told: Annotated[WasTold, Depends(address_was_told)],
+    hooks: Hooks,
 ) -> None:
     """Delete a contact method; the record of what it was told about incidents stays.
 
     Not while a page to it is on its way: disable it instead, or wait.
     """
     await actions.delete_contact_method(
-        tx, user_id, contact_method_id, checks, was_told=was_told, by=principal
+        tx, user_id, contact_method_id, checks, hooks=hooks, by=principal
     )

@@ -10,9 +10,9 @@ from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams import queries
 from incident_service.teams.actions import team_channels as actions
-from incident_service.teams.api.contact_methods import address_was_told
+from incident_service.teams.api.hooks import Hooks
 from incident_service.teams.auth import Manager, Reader
-from incident_service.teams.in_use import InUse, WasTold
+from incident_service.teams.in_use import InUse
 from incident_service.teams.schemas import (
     TeamChannelCreate,
     TeamChannelCreated,
@@ -65,11 +65,16 @@ async def get_team_channel(
 
 @router.patch("/{channel_id}")
 async def update_team_channel(
-    tx: InTx, principal: Manager, team_id: UUID, channel_id: UUID, body: TeamChannelUpdate
+    tx: InTx,
+    principal: Manager,
+    team_id: UUID,
+    channel_id: UUID,
+    body: TeamChannelUpdate,
+    hooks: Hooks,
 ) -> TeamChannelRead:
     """Change a channel."""
     channel = await actions.update_team_channel(
-        tx, team_id, channel_id, body.changes(), by=principal
+        tx, team_id, channel_id, body.changes(), hooks=hooks, by=principal
     )
     return TeamChannelRead.model_validate(channel)
 
@@ -90,9 +95,7 @@ async def delete_team_channel(
     team_id: UUID,
     channel_id: UUID,
     checks: Annotated[Sequence[InUse], Depends(team_channel_in_use)],
-    was_told: Annotated[WasTold, Depends(address_was_told)],
+    hooks: Hooks,
 ) -> None:
     """Delete a channel that no policy names; the record of what it was told stays."""
-    await actions.delete_team_channel(
-        tx, team_id, channel_id, checks, was_told=was_told, by=principal
-    )
+    await actions.delete_team_channel(tx, team_id, channel_id, checks, hooks=hooks, by=principal)

@@ -10,6 +10,7 @@ from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams import queries
 from incident_service.teams.actions import users as actions
+from incident_service.teams.api.hooks import Hooks
 from incident_service.teams.auth import Manager, Reader
 from incident_service.teams.in_use import InUse
 from incident_service.teams.schemas import UserCreate, UserPage, UserRead, UserUpdate
@@ -63,6 +64,7 @@ async def update_user(
     user_id: UUID,
     body: UserUpdate,
     checks: Annotated[Sequence[InUse], Depends(user_on_call)],
+    hooks: Hooks,
     force: Annotated[
         bool,
         Query(
@@ -73,7 +75,7 @@ async def update_user(
 ) -> UserRead:
     """Change a user. A limited key may do so for members of its own teams and no other."""
     checks = () if force else checks
-    user = await actions.update_user(tx, user_id, body.changes(), checks, by=principal)
+    user = await actions.update_user(tx, user_id, body.changes(), checks, hooks=hooks, by=principal)
     return UserRead.model_validate(user)
 
 
