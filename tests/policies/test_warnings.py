@@ -1,9 +1,12 @@
 """What a policy says is wrong with it, before somebody finds out at night."""
 
 import httpx
+from sqlalchemy import update
 from tests.policies.arrangements import give_levels, of_schedule
 from tests.schedules.arrangements import layer, make, schedule
 from tests.stage import Stage
+
+from incident_service.teams.models import ContactMethod
 
 
 async def warned(api: httpx.AsyncClient, stage: Stage) -> list[tuple[str, int | None]]:
@@ -28,6 +31,22 @@ async def test_people_who_cannot_be_reached_are_named(api, stage):
         await api.patch(url, json={"is_enabled": False})
 
     assert await warned(api, stage) == [("level_pages_nobody", 1), ("person_unreachable", 1)]
+
+
+async def test_people_whose_addresses_are_all_unverified_are_named_with_the_reason(
+    api, stage, transactions
+):
+    async with transactions.open() as tx:
+        await tx.session.execute(update(ContactMethod).values(unverified_since=tx.now))
+
+    shown = (await api.get(f"/v1/escalation-policies/{stage.policy.id}")).json()
+    assert [
+        each["message"] for each in shown["warnings"] if each["code"] == "person_unreachable"
+    ] == [
+        f"{name} cannot be paged: not active, or without a contact method that is enabled and "
+        "verified."
+        for name in ("First", "Second")
+    ]
 
 
 async def test_gaps_of_the_next_two_weeks_are_told(api, stage):

@@ -41,7 +41,7 @@ class TeamChannel:
 class Reach:
     """Everybody who can be told at this moment, as far as the teams asked for are concerned.
 
-    People without an enabled contact method, and inactive ones, are not among its people, but by
+    People without a contact method that can be used, and inactive ones, are not its people, but by
     name in `unreachable`; channels that are switched off are not in it.
     """
 
@@ -151,7 +151,7 @@ def ids_of(targets: Collection[Target], what: TargetType) -> set[UUID]:
 
 
 async def load_people(session: AsyncSession, user_ids: Collection[UUID]) -> dict[UUID, Person]:
-    """Return the active users among `user_ids` that have an enabled contact method."""
+    """Return the active users among `user_ids` that have an enabled and verified contact method."""
     methods: dict[UUID, list[UUID]] = defaultdict(list)
     names: dict[UUID, str] = {}
     for user_id, name, method_id in await session.execute(
