@@ -10,7 +10,7 @@ from incident_service.notifications.message import as_json, one_line, subject, t
 
 
 def test_a_webhook_lists_every_incident_with_what_a_program_needs():
-    page = outgoing()
+    page = outgoing(replace(PAGED, also_told=("Ben", "Zoe")))
 
     body = json.loads(as_json(page))
 
@@ -35,6 +35,7 @@ def test_a_webhook_lists_every_incident_with_what_a_program_needs():
                 "service": "storage",
                 "team": "databases",
                 "created_at": "2026-11-02T12:00:00+00:00",
+                "also_told": ["Ben", "Zoe"],
             }
         ],
     }

@@ -102,6 +102,7 @@ def incident_as_json(incident: PagedIncident) -> dict[str, Any]:
         "service": incident.service,
         "team": incident.team,
         "created_at": incident.created_at.isoformat(),
+        "also_told": list(incident.also_told),
     }
 
 
