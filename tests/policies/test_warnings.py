@@ -43,8 +43,7 @@ async def test_people_whose_addresses_are_all_unverified_are_named_with_the_reas
     assert [
         each["message"] for each in shown["warnings"] if each["code"] == "person_unreachable"
     ] == [
-        f"{name} cannot be paged: not active, or without a contact method that is enabled and "
-        "verified."
+        f"{name} cannot be paged: not active, or no contact method is enabled and verified."
         for name in ("First", "Second")
     ]
 

@@ -79,8 +79,7 @@ def warnings_of_target(
     for name in sorted(policy.names.get(id_, "") for id_ in people - outlook.reach.people.keys()):
         yield (
             "person_unreachable",
-            f"{name} cannot be paged: not active, or without a contact method that is enabled "
-            "and verified.",
+            f"{name} cannot be paged: not active, or no contact method is enabled and verified.",
         )
 
 
