@@ -23,7 +23,7 @@ CHANGED = "The address was changed before it was sent."
 CODE = "Your code for incident-service is {code}. It is valid for an hour."
 
 
-async def test_team_channel(tx: Tx, team_id: UUID, channel_id: UUID, *, by: Principal) -> Page:
+async def send_channel_test(tx: Tx, team_id: UUID, channel_id: UUID, *, by: Principal) -> Page:
     """Send a test to a team's channel, once a minute.
 
     Raises:

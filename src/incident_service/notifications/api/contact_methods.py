@@ -55,7 +55,7 @@ async def test_team_channel(
     tx: InTx, principal: Manager, team_id: UUID, channel_id: UUID
 ) -> NoteSent:
     """Send a message there, to see whether it comes; at most one a minute."""
-    page = await notes.test_team_channel(tx, team_id, channel_id, by=principal)
+    page = await notes.send_channel_test(tx, team_id, channel_id, by=principal)
     return NoteSent(page_id=page.id)
 
 
