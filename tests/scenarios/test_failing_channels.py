@@ -23,13 +23,19 @@ DOWN = "down"
 
 
 class Addresses:
-    """A channel whose addresses work, except those that are `gone` or `down`."""
+    """A channel whose addresses work, except those that are `gone` or `down`.
+
+    `meanwhile` is what happens while a page is sent to an address.
+    """
 
     def __init__(self) -> None:
         self.state: dict[str, str] = {}
         self.took: list[str] = []
+        self.meanwhile: dict[str, Callable[[], Any]] = {}
 
     async def send(self, page: OutgoingPage, to: Address) -> str:
+        if meanwhile := self.meanwhile.get(to.address):
+            await meanwhile()
         match self.state.get(to.address):
             case "gone":
                 raise DeliveryFailed("The receiver answered 404.", permanent=True)
@@ -323,6 +329,27 @@ async def test_when_nobody_can_be_paged_and_the_managers_are_gone_the_fallback_c
 
     assert "nobody_to_page" in await stage.kinds(await stage.incident())
     assert addresses.took == [at("fallback")]
+
+
+async def test_the_fallback_contact_is_not_told_of_what_was_snoozed_meanwhile(
+    stage, transactions, addresses, live
+):
+    contact = await fallback_contact(transactions)
+    for name in ("First", "Second", "Manager"):
+        addresses.state[at(name)] = GONE
+    addresses.meanwhile[at("Manager")] = lambda: snooze(stage)
+
+    await stage.fire("Disk")
+    await live()
+
+    told = select(Notification).where(Notification.contact_method_id == contact.id)
+    assert await stage.rows(told) == []
+    assert await stage.violations() == []
+
+
+async def snooze(stage: Stage) -> None:
+    until = stage.clock.now + timedelta(hours=1)
+    await stage.do("snooze", await stage.incident(), by=stage.second, until=until)
 
 
 async def test_a_manager_who_has_the_page_is_enough(stage, transactions, addresses, live):

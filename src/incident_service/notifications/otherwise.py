@@ -83,9 +83,15 @@ async def tell_fallback(
                 recipients=(Recipient(None, contact),),
             )
             for incident in incidents
-            if incident.status is Status.OPEN and incident.id not in told
+            if is_climbing(tx, incident) and incident.id not in told
         ],
     )
+
+
+def is_climbing(tx: Tx, incident: Incident) -> bool:
+    """Say whether anybody is to be told of the incident at this moment."""
+    is_snoozed = incident.snoozed_until is not None and incident.snoozed_until > tx.now
+    return incident.status is Status.OPEN and not is_snoozed
 
 
 async def already_told(tx: Tx, contact: UUID, incidents: Sequence[Incident]) -> set[UUID]:
