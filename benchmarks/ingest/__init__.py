@@ -1,0 +1,1 @@
+"""How fast webhooks are taken, next to what else could take them, in the same run."""
