@@ -36,6 +36,9 @@ app = typer.Typer(
 )
 
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")]
+Parent = Annotated[
+    int | None, typer.Option("--parent", hidden=True, help="End with this process, our parent.")
+]
 Check = Annotated[bool, typer.Option("--check", help="Only look; exit code 1 when behind.")]
 CheckAlive = Annotated[
     bool, typer.Option("--check-alive", help="Only ask whether this machine's worker is alive.")
@@ -66,9 +69,9 @@ Key = Annotated[str, typer.Option(help="Otherwise the one that `dev` has made.")
 
 
 @app.command()
-def dev(port: Port = None) -> None:
+def dev(port: Port = None, parent: Parent = None) -> None:
     """Run everything here, in one process, with servers of its own and something to try."""
-    run_dev(port)
+    run_dev(port, parent)
 
 
 @app.command()
@@ -83,14 +86,16 @@ def api(port: Port = None) -> None:
 
 
 @app.command()
-def worker(*, console: Console = False, check_alive: CheckAlive = False) -> None:
+def worker(
+    *, console: Console = False, check_alive: CheckAlive = False, parent: Parent = None
+) -> None:
     """Escalate and deliver pages."""
     if check_alive:
         raise typer.Exit(0 if is_alive(heartbeat_file()) else 1)
     settings = require_servers(load_settings())
     configure_logging(settings)
     warn_of_drill(settings)
-    run(run_worker(settings, console=sys.stdout if console else None))
+    run(run_worker(settings, console=sys.stdout if console else None, parent=parent))
 
 
 @app.command("migrate")

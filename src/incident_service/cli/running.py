@@ -1,6 +1,7 @@
 """Run a process: its event loop, its signals, its parts side by side."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Coroutine
 from typing import Any
@@ -8,9 +9,12 @@ from typing import Any
 import structlog
 import uvicorn
 
+from incident_service.core.stopping import stops_within
+
 log = structlog.get_logger()
 # Longer than a request or a page takes that has just begun; shorter than containers are given.
 ENDS_WITHIN_S = 20.0
+LOOK_EVERY_S = 0.5
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
@@ -21,7 +25,10 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 def stop_on_signals(stopping: asyncio.Event) -> None:
-    """Set `stopping` on the first SIGINT or SIGTERM; a second one ends the process at once."""
+    """Set `stopping` on the first SIGINT or SIGTERM; a second one breaks off whatever runs.
+
+    Both break off by KeyboardInterrupt: servers that the process has started are stopped even then.
+    """
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -29,9 +36,24 @@ def stop_on_signals(stopping: asyncio.Event) -> None:
         stopping.set()
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(each)
+            signal.signal(each, signal.default_int_handler)
 
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, stop)
+
+
+async def stop_without(parent: int | None, stopping: asyncio.Event) -> None:
+    """Set `stopping` when the process `parent` has ended, which has started this one.
+
+    However it ended: a process that is killed cannot stop those that it has started.
+    """
+    if parent is None:
+        return
+    while os.getppid() == parent:
+        if await stops_within(stopping, LOOK_EVERY_S):
+            return
+    log.info("process.parent_ended", parent=parent)
+    stopping.set()
 
 
 async def side_by_side(

@@ -10,7 +10,7 @@ from typing import TextIO
 
 import structlog
 
-from incident_service.cli.running import side_by_side, stop_on_signals
+from incident_service.cli.running import side_by_side, stop_on_signals, stop_without
 from incident_service.cli.showing import show_health
 from incident_service.cli.starting import prepare
 from incident_service.core.clock import utc_now
@@ -62,8 +62,10 @@ async def open_worker(
         await outbound.aclose()
 
 
-async def run_worker(settings: Settings, *, console: TextIO | None) -> None:
-    """Be a worker process, until a signal.
+async def run_worker(
+    settings: Settings, *, console: TextIO | None, parent: int | None = None
+) -> None:
+    """Be a worker process, until a signal or until the parent has ended.
 
     Raises:
         DomainError: a setting cannot be used.
@@ -80,6 +82,7 @@ async def run_worker(settings: Settings, *, console: TextIO | None) -> None:
             worker.run(stopping),
             prepare(runtime, stopping, with_key=False),
             show_health(runtime, stopping),
+            stop_without(parent, stopping),
         )
     log.info("worker.stopped")
 

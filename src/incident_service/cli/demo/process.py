@@ -1,6 +1,7 @@
 """Play the demo."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -26,7 +27,9 @@ def run_demo(wanted: Access) -> int:
 
 
 async def play(wanted: Access) -> int:
-    """Play it; return the exit code."""
+    """Play it; return the exit code. SIGTERM is Ctrl-C: what was started is stopped."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
     async with (
         open_stage(wanted) as stage,
         httpx.AsyncClient(base_url=stage.access.url, timeout=PATIENCE_S, trust_env=False) as client,

@@ -15,8 +15,9 @@ STOPS_WITHIN_S = 15.0
 
 
 def command(*arguments: str) -> list[str]:
-    """Return the command line of one of our own commands."""
-    return [sys.executable, "-m", "incident_service", *arguments]
+    """Return the command line of one of our own commands, which ends when this process does."""
+    words = (*arguments, "--parent", str(os.getpid()))
+    return [sys.executable, "-m", "incident_service", *words]
 
 
 class WorkerProcess:

@@ -27,7 +27,7 @@ from incident_service.cli.dev.reach import Reach, read_reach
 from incident_service.cli.environment import as_environment, configure_logging, load_settings
 from incident_service.cli.failing import CannotRun
 from incident_service.cli.migrating import migrate
-from incident_service.cli.running import run, side_by_side, stop_on_signals
+from incident_service.cli.running import run, side_by_side, stop_on_signals, stop_without
 from incident_service.cli.seed import Keys, seed
 from incident_service.cli.serving import bind, make_server, serve, with_bound_port
 from incident_service.cli.starting import prepare, watch_clock
@@ -44,34 +44,16 @@ DEFAULTS: dict[str, Any] = {
     "log_level": "WARNING",  # so that pages stand out
     "log_json": False,
 }
-SHARED_WITH_WORKERS = (
-    "database_url",
-    "redis_url",
-    "escalation_minute_seconds",
-    "outbound_allow",
-    "host",
-    "port",
-    "public_url",
-    "secret_key",
-    "fallback_contact",
-    "ntfy_url",
-    "smtp_url",
-    "email_from",
-    "telegram_bot_token",
-    "telegram_url",
-    "twilio_account_sid",
-    "twilio_auth_token",
-    "twilio_from_number",
-    "twilio_url",
-    "apprise_urls",
-)
+# Where this process lives, how it is begun, and what it says in its terminal.
+NOT_FOR_WORKERS = {"data_dir", "worker_port", "bootstrap_api_key", "log_level", "log_json"}
+SHARED_WITH_WORKERS = tuple(name for name in Settings.model_fields if name not in NOT_FOR_WORKERS)
 GRACE_S = 2
 READY_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.05
 
 
-def run_dev(port: int | None) -> None:
-    """Start everything that is missing and work until a signal.
+def run_dev(port: int | None, parent: int | None = None) -> None:
+    """Start everything that is missing and work until a signal, or until the parent has ended.
 
     Raises:
         CannotRun: something is in the way; the message says what to do.
@@ -89,7 +71,7 @@ def run_dev(port: int | None) -> None:
         settings = start_missing_servers(settings, directory, resources)
         settings = with_secret_key(settings, directory)
         migrate(settings.database_url)
-        run(work(settings, reach, directory, listening))
+        run(work(settings, reach, directory, listening, parent))
     print(f"Stopped. The data is in {directory}.")
 
 
@@ -120,8 +102,14 @@ def with_secret_key(settings: Settings, directory: Path) -> Settings:
     return settings.model_copy(update={"secret_key": SecretStr(keep_secret_key(directory))})
 
 
-async def work(settings: Settings, reach: Reach, directory: Path, listening: socket.socket) -> None:
-    """Be API and worker in one, until a signal."""
+async def work(
+    settings: Settings,
+    reach: Reach,
+    directory: Path,
+    listening: socket.socket,
+    parent: int | None,
+) -> None:
+    """Be API and worker in one, until a signal or until the parent has ended."""
     stopping = asyncio.Event()
     stop_on_signals(stopping)
     async with (
@@ -137,6 +125,7 @@ async def work(settings: Settings, reach: Reach, directory: Path, listening: soc
             work_unless_wanted(worker.run, directory, stopping),
             prepare(runtime, stopping, with_key=True),
             watch_clock(runtime, stopping),
+            stop_without(parent, stopping),
             say_when_ready(settings, keys, reach, directory, stopping),
         )
     forget_running(directory)
