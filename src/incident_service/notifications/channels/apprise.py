@@ -4,8 +4,10 @@ Apprise brings its own HTTP client, past `core.outbound`: so nobody else may say
 """
 
 import asyncio
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 
 from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType, PersistentStoreMode
@@ -14,18 +16,20 @@ from incident_service.catalog.priority import Priority
 from incident_service.notifications.channels.contract import Address, DeliveryFailed
 from incident_service.notifications.message import OutgoingPage, subject, text
 
-# Threads of its own: a service that hangs must not hold those that look up names.
-THREADS = 8
-SERVICE_S = 9.0
+# Apprise bounds the pause between two bytes, not the whole: a service that drips bytes holds its
+# thread for as long as it likes. So each URL has threads of its own, and no process waits for them.
+THREADS_A_URL = 8
+PATIENCE_S = 9.0
 URGENT = {Priority.CRITICAL, Priority.HIGH}
 
 
 class AppriseChannel:
     """Sends to `urls`, by the names that contact methods give. Each URL is a secret."""
 
-    def __init__(self, urls: Mapping[str, str]) -> None:
+    def __init__(self, urls: Mapping[str, str], *, patience_s: float = PATIENCE_S) -> None:
         self._urls = urls
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="apprise")
+        self._patience_s = patience_s
+        self._free = {name: asyncio.Semaphore(THREADS_A_URL) for name in urls}
 
     async def send(self, page: OutgoingPage, to: Address) -> str:
         """Have Apprise send the page; see `ChannelSender.send`. It says no more than yes or no."""
@@ -35,10 +39,36 @@ class AppriseChannel:
                 "No Apprise URL has this name: add it to INCIDENT_SERVICE_APPRISE_URLS.",
                 permanent=True,
             )
-        loop = asyncio.get_running_loop()
-        if not await loop.run_in_executor(self._threads, partial(notify, url, page)):
+        try:
+            async with asyncio.timeout(self._patience_s):
+                took = await in_thread(partial(notify, url, page), self._free[to.address])
+        except TimeoutError as error:
+            raise DeliveryFailed(
+                f"Apprise did not come to an end within {self._patience_s:g} s."
+            ) from error
+        if not took:
             raise DeliveryFailed("Apprise could not send it.")
         return "sent"
+
+
+async def in_thread(work: Callable[[], bool], free: asyncio.Semaphore) -> bool:
+    """Do `work` in a thread, which is counted as busy until it ends, whether awaited or not."""
+    loop = asyncio.get_running_loop()
+    result: Future[bool] = Future()
+
+    def run() -> None:
+        result.set_running_or_notify_cancel()
+        try:
+            result.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+            result.set_exception(error)
+        with suppress(RuntimeError):  # the loop is closed: nobody counts any more
+            loop.call_soon_threadsafe(free.release)
+
+    await free.acquire()
+    # Not of an executor: Python waits for its threads before a process may end.
+    threading.Thread(target=run, name="apprise", daemon=True).start()
+    return await asyncio.wrap_future(result)
 
 
 def notify(url: str, page: OutgoingPage) -> bool:
@@ -74,7 +104,8 @@ def load(url: str) -> Apprise:
         interpret_emojis=False,
         allow_templates=False,
         secure_logging=True,
-        service_timeout=SERVICE_S,
+        # With a bound of its own it would send in threads that all URLs of the process share.
+        service_timeout=0,
         storage_mode=PersistentStoreMode.MEMORY,
     )
     service = Apprise(asset=asset)
