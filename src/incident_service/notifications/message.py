@@ -121,9 +121,16 @@ def text(page: OutgoingPage) -> str:
     """Return the page in plain words: how many, a paragraph an incident, where to answer."""
     if page.note:
         return f"{page.note}\n"
+    return assembled(page, [paragraph(incident) for incident in page.incidents])
+
+
+def assembled(page: OutgoingPage, paragraphs: Sequence[str]) -> str:
+    """Put the first paragraphs of a page between its count and its link."""
+    more = len(page.incidents) - len(paragraphs)
     parts = [
         counted(page) if len(page.incidents) > 1 else "",
-        *map(paragraph, page.incidents),
+        *paragraphs,
+        f"… and {more} more" if more and paragraphs else "",
         f"answer: {page.answer_url}" if page.answer_url else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -134,11 +141,16 @@ def counted(page: OutgoingPage) -> str:
     return "1 incident" if len(page.incidents) == 1 else f"{len(page.incidents)} incidents"
 
 
-def paragraph(incident: PagedIncident) -> str:
-    """Return what a person on call asks first: what, where, since when, why me, where to look."""
+def paragraph(incident: PagedIncident, length: int | None = None) -> str:
+    """Return what a person on call asks first: what, where, since when, why me, where to look.
+
+    Each thing that is said has at most `length` characters, but for the link.
+    """
+    said = [(name, shortened(value, length)) for name, value in facts(incident)]
+    what = shortened(headline(incident), length)
     lines = [
-        f"{headline(incident)} [{incident.priority.value}, {incident.status.value}]",
-        *(f"{name}: {value}" for name, value in facts(incident)),
+        f"{what} [{incident.priority.value}, {incident.status.value}]",
+        *(f"{name}: {value}" for name, value in said),
         incident.url,
     ]
     return "\n".join(lines)
@@ -181,6 +193,6 @@ def one_line(text: str) -> str:
     return " ".join(printable.split())
 
 
-def shortened(text: str, length: int) -> str:
-    """Cut text that is longer than `length` characters, visibly."""
-    return text if len(text) <= length else text[: length - 1] + "…"
+def shortened(text: str, length: int | None) -> str:
+    """Cut text that is longer than `length` characters, if there is such a limit, visibly."""
+    return text if length is None or len(text) <= length else text[: length - 1] + "…"

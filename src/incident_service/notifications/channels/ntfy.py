@@ -13,7 +13,8 @@ from incident_service.notifications.channels.posting import (
     is_success,
     read_object,
 )
-from incident_service.notifications.message import OutgoingPage, subject, text
+from incident_service.notifications.message import OutgoingPage, subject
+from incident_service.notifications.wording.fitted import in_bytes, text_within
 
 # ntfy turns a longer message into an attachment, which a phone does not show (limit: 4096 bytes).
 MESSAGE_BYTES = 3800
@@ -47,7 +48,7 @@ class NtfyChannel:
         message = {
             "topic": topic,
             "title": subject(page),
-            "message": cut_to_bytes(text(page), MESSAGE_BYTES),
+            "message": text_within(MESSAGE_BYTES, in_bytes, page),
             "priority": URGENCY[page.priority],
             **clicked(page),
             "actions": actions(page),
@@ -99,12 +100,3 @@ def place(address: str, server_url: str) -> tuple[str, str]:
     if not topic:
         raise DeliveryFailed("The ntfy address names no topic.", permanent=True)
     return urlunsplit((parts.scheme, parts.netloc, f"{root}/", "", "")), topic
-
-
-def cut_to_bytes(message: str, limit: int) -> str:
-    """Cut text to at most `limit` bytes of UTF-8, between characters, and visibly."""
-    encoded = message.encode()
-    if len(encoded) <= limit:
-        return message
-    kept = encoded[: limit - len("…".encode())].decode(errors="ignore")
-    return kept + "…"

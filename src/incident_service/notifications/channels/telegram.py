@@ -13,9 +13,10 @@ from incident_service.notifications.channels.posting import (
     is_success,
     read_object,
 )
-from incident_service.notifications.message import OutgoingPage, subject, text
+from incident_service.notifications.message import OutgoingPage, subject
+from incident_service.notifications.wording.fitted import in_units, text_within
 
-# As Telegram counts: in units of UTF-16, of which a character beyond the first 65,536 takes two.
+# As Telegram counts: in units of UTF-16.
 MESSAGE_UNITS = 4096
 LONGEST_WISH_S = 86_400
 
@@ -65,18 +66,10 @@ def as_message(page: OutgoingPage, chat: str) -> bytes:
     """Return the body of `sendMessage`; the links in it are not fetched for a preview."""
     message = {
         "chat_id": chat,
-        "text": cut_to_units(f"{subject(page)}\n\n{text(page)}", MESSAGE_UNITS),
+        "text": text_within(MESSAGE_UNITS, in_units, page, f"{subject(page)}\n\n"),
         "link_preview_options": {"is_disabled": True},
     }
     return json.dumps(message).encode()
-
-
-def cut_to_units(message: str, limit: int) -> str:
-    """Cut text to at most `limit` units of UTF-16, between characters, and visibly."""
-    encoded = message.encode("utf-16-le")
-    if len(encoded) <= limit * 2:
-        return message
-    return encoded[: (limit - 1) * 2].decode("utf-16-le", errors="ignore") + "…"
 
 
 def message_id(body: dict[str, Any]) -> str:

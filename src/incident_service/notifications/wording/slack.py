@@ -2,9 +2,10 @@
 
 import json
 
-from incident_service.notifications.message import OutgoingPage, shortened, subject, text
+from incident_service.notifications.message import OutgoingPage, subject
+from incident_service.notifications.wording.fitted import text_within
 
-# Slack cuts at 40,000 characters and asks for 4,000; an escaped one takes up to 5.
+# Slack cuts at 40,000 characters and asks for 4,000.
 TEXT_LENGTH = 3800
 # Without `<` nothing is a mention, a link or a command: `<!channel>`, `<@U…>`, `<https://…|here>`.
 ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -18,7 +19,8 @@ def as_message(page: OutgoingPage) -> bytes:
 
     Source: https://docs.slack.dev/messaging/formatting-message-text
     """
-    said = shortened(page.note or f"{subject(page)}\n{text(page)}", TEXT_LENGTH)
+    head = "" if page.note else f"{subject(page)}\n"
+    said = text_within(TEXT_LENGTH, as_sent, page, head).rstrip("\n")
     message = {
         "text": escaped(said),
         "mrkdwn": False,
@@ -28,6 +30,11 @@ def as_message(page: OutgoingPage) -> bytes:
         "unfurl_media": False,
     }
     return json.dumps(message).encode()
+
+
+def as_sent(said: str) -> int:
+    """Count characters, those of what is escaped as well."""
+    return len(escaped(said))
 
 
 def escaped(said: str) -> str:
