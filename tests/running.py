@@ -15,6 +15,7 @@ from incident_service.core.runtime import Runtime, open_runtime
 from incident_service.main import create_app
 from incident_service.notifications.answer_links import make_links
 from incident_service.notifications.channels import make_channels
+from incident_service.notifications.channels.secrets import secrets_of
 from incident_service.notifications.delivery import Courier
 from incident_service.settings import Settings
 from incident_service.worker import Worker
@@ -81,6 +82,7 @@ async def working(runtime: Runtime) -> AsyncIterator[None]:
         channels,
         runtime.settings.base_url,
         links=make_links(runtime.settings),
+        secrets=secrets_of(runtime.settings),
     )
     stopping = asyncio.Event()
     task = asyncio.create_task(Worker(runtime, courier).run(stopping))

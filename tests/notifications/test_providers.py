@@ -11,6 +11,7 @@ from tests.notifications.channels.provider import Answer, Provider, provider
 
 from incident_service.core.db import Transactions
 from incident_service.notifications.channels import make_channels
+from incident_service.notifications.channels.secrets import secrets_of
 from incident_service.notifications.delivery import Courier
 from incident_service.notifications.models import PageAttempt, PageStatus
 from incident_service.settings import Settings
@@ -36,7 +37,9 @@ def settings_for(serving: Provider) -> dict[str, Any]:
 def courier(transactions: Transactions, serving: Provider, *, public_url: str = "") -> Courier:
     settings = Settings(_env_file=None, **settings_for(serving), public_url=public_url)
     channels = make_channels(settings, serving.outbound())
-    return Courier(transactions, channels, BASE_URL, jitter=lambda: 0.0)
+    return Courier(
+        transactions, channels, BASE_URL, secrets=secrets_of(settings), jitter=lambda: 0.0
+    )
 
 
 async def details(transactions: Transactions) -> list[str | None]:
@@ -124,3 +127,38 @@ async def test_the_record_says_why_a_provider_refused_and_shows_no_secret(
     [page] = await pages(transactions)
     assert page.status is PageStatus.FAILED
     assert page.last_error == "Telegram answered 403: Forbidden: bot was blocked by the user"
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "error"),
+    [
+        (
+            {"kind": Channel.SMS, "address": PHONE},
+            test_twilio.refused(401, 20003, f"{test_twilio.AUTH_TOKEN} is wrong for {PHONE}"),
+            "Twilio answered 401: *** is wrong for +1…5310 (error 20003)",
+        ),
+        (
+            {"kind": Channel.TELEGRAM, "address": "-1001234567890"},
+            test_telegram.refused(400, f"{test_telegram.TOKEN}: no chat -1001234567890"),
+            "Telegram answered 400: ***: no chat -100…",
+        ),
+        (
+            {"kind": Channel.NTFY, "address": "a-topic-that-nobody-guesses"},
+            test_ntfy.refused(403, 40301, "forbidden: a-topic-that-nobody-guesses"),
+            "ntfy answered 403: forbidden: a-to…sses",
+        ),
+    ],
+    ids=lambda value: str(value["kind"]) if isinstance(value, dict) else "",
+)
+async def test_what_a_provider_repeats_of_an_address_or_a_token_is_masked_in_the_record(
+    transactions: Transactions, method: dict[str, Any], answer: Answer, error: str
+):
+    scene = await set_scene(transactions, **method)
+    await page_about(transactions, scene)
+
+    async with provider(answer) as serving:
+        await courier(transactions, serving).deliver(scene.method.id)
+
+    [page] = await pages(transactions)
+    assert page.last_error == error
+    assert await details(transactions) == [error]

@@ -11,8 +11,9 @@ from tests.notifications.arrangements import ScriptedChannel, temporary
 from tests.stage import Stage
 
 from incident_service.core.db import Transactions
-from incident_service.notifications.channels.contract import DeliveryFailed
+from incident_service.notifications.channels.contract import Address, DeliveryFailed
 from incident_service.notifications.delivery import Courier
+from incident_service.notifications.message import OutgoingPage
 from incident_service.teams.models import Channel
 
 NTFY = {"kind": "ntfy", "address": "a-topic-that-nobody-guesses"}
@@ -208,6 +209,35 @@ async def test_the_code_is_kept_as_a_hash_and_shown_nowhere(own, stage, courier,
 
     assert code not in shown.text
     assert "digest" not in shown.text
+
+
+class EchoingChannel:
+    """A provider that repeats in its answer what it was sent."""
+
+    def __init__(self, *, takes: bool) -> None:
+        self.takes = takes
+        self.told = ""
+
+    async def send(self, page: OutgoingPage, to: Address) -> str:
+        self.told = page.note or ""
+        if self.takes:
+            return self.told
+        raise DeliveryFailed("The mail server answered 550", said=self.told, permanent=True)
+
+
+@pytest.mark.parametrize("takes", [True, False])
+async def test_a_code_that_a_provider_repeats_is_not_shown(own, stage, transactions, takes):
+    echoing = EchoingChannel(takes=takes)
+    courier = Courier(transactions, {Channel.NTFY: echoing}, "https://incidents.example")
+    made = await add(own, stage)
+    sent = (await own.post(f"{url_of(stage, made)}/send-code")).json()
+    await courier.deliver(made["id"])
+
+    page = (await own.get(f"/v1/pages/{sent['page_id']}")).json()
+
+    assert re.search(r"[A-Z2-9]{8}", echoing.told)
+    assert "Your code for incident-service is ***." in page["attempts"][0]["detail"]
+    assert not re.search(r"[A-Z2-9]{8}", str(page))
 
 
 async def test_a_test_says_whether_it_came(own, stage, courier, channel):

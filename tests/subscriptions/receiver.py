@@ -55,6 +55,7 @@ class EventReceiver:
 
     port: int
     answer: Callable[[Heard], int] = lambda _heard: 204
+    says: str = "why not"
     answer_headers: dict[str, str] = field(default_factory=dict)
     hangs: set[str] = field(default_factory=set)
     heard: list[Heard] = field(default_factory=list)
@@ -82,7 +83,9 @@ class EventReceiver:
         extra = [(name.encode(), value.encode()) for name, value in self.answer_headers.items()]
         status = self.answer(heard)
         await send({"type": "http.response.start", "status": status, "headers": extra})
-        await send({"type": "http.response.body", "body": b"" if status == 204 else b"why not"})
+        await send(
+            {"type": "http.response.body", "body": b"" if status == 204 else self.says.encode()}
+        )
 
 
 @asynccontextmanager

@@ -112,6 +112,20 @@ async def test_attempts_grow_apart_and_the_receiver_may_ask_for_more_time(desk):
     assert second.last_error == "The receiver answered 503: why not"
 
 
+async def test_what_a_receiver_repeats_of_its_url_or_secret_is_masked(desk):
+    subscription = await desk.subscribe("a-path-that-nobody-guesses")
+    desk.receiver.answer = lambda heard: 404
+    desk.receiver.says = f"{'.' * 80} {subscription.secret} {subscription.url}"
+    await desk.happen(await desk.incident(), OPENED)
+
+    await desk.run()
+
+    [delivery] = await desk.deliveries()
+    assert delivery.last_error.startswith("The receiver answered 404: ...")
+    assert subscription.secret[:12] not in delivery.last_error
+    assert "a-path" not in delivery.last_error
+
+
 async def test_a_body_that_is_refused_again_and_again_is_passed_over(desk):
     await desk.subscribe()
     desk.receiver.answer = lambda heard: 422 if heard.kind == "opened" else 204

@@ -21,6 +21,7 @@ from incident_service.escalation import unreached
 from incident_service.heartbeat.switch import LOOK_EVERY_S, Switch
 from incident_service.notifications.answer_links import make_links
 from incident_service.notifications.channels import make_channels
+from incident_service.notifications.channels.secrets import secrets_of
 from incident_service.notifications.delivery import Courier
 from incident_service.settings import Settings
 from incident_service.subscriptions.dispatch import Dispatcher
@@ -45,6 +46,7 @@ async def open_worker(
         channels,
         settings.base_url,
         links=make_links(settings),
+        secrets=secrets_of(settings),
         given_up=unreached.go_on,
     )
     dispatcher = Dispatcher(runtime.transactions, outbound)

@@ -1,7 +1,7 @@
 """Deliver pages: claim, send, record. No transaction is open while a channel is at work."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -17,7 +17,7 @@ from incident_service.core.due import Resting
 from incident_service.core.reconciler import Swept
 from incident_service.notifications import queries, record
 from incident_service.notifications.answer_links import AnswerLinks
-from incident_service.notifications.channels.contract import ChannelSender, DeliveryFailed
+from incident_service.notifications.channels.contract import Address, ChannelSender, DeliveryFailed
 from incident_service.notifications.claim import (
     Claim,
     Claimed,
@@ -26,7 +26,9 @@ from incident_service.notifications.claim import (
     NothingDue,
     claim,
 )
-from incident_service.notifications.message import OutgoingPage, one_line, shortened
+from incident_service.notifications.discretion import Hide, excerpt, hiding
+from incident_service.notifications.message import OutgoingPage, one_line
+from incident_service.notifications.notes import code_in
 from incident_service.notifications.record import GivenUp, Outcome, nothing_follows
 from incident_service.observability import metrics
 from incident_service.teams.models import Channel
@@ -36,6 +38,7 @@ DICE = SystemRandom()
 
 LACKING = "The contact method needs a channel that this process lacks."
 SEND_S = 10.0
+SHOWN_LENGTH = 100
 PAGES_A_CALL = 20
 # No send starts later than this, so a call takes 15 s and a little at most.
 STARTING_S = 5.0
@@ -52,7 +55,8 @@ GRACE = timedelta(seconds=1)
 class Courier:
     """Hands pages to their channels, for the queue's jobs and for the reconciler.
 
-    Without `links` pages go out without the link by which they are answered.
+    Without `links` pages go out without the link by which they are answered. `secrets` are what no
+    provider's answer may show, beside the page's own.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Courier:
         base_url: str,
         *,
         links: AnswerLinks | None = None,
+        secrets: Collection[str] = (),
         jitter: Callable[[], float] = DICE.random,
         given_up: GivenUp = nothing_follows,
         sweep_s: float = SWEEP_S,
@@ -71,6 +76,7 @@ class Courier:
         self._channels = channels
         self._base_url = base_url
         self._links = links
+        self._secrets = secrets
         self._jitter = jitter
         self._given_up = given_up
         self._sweep_s = sweep_s
@@ -196,23 +202,37 @@ class Courier:
             metrics.PAGES_FAILED.labels(channel).inc()
 
     async def _send(self, claimed: Claimed) -> str:
-        """Give the page to its channel; whatever goes wrong is a failed delivery."""
-        if reason := claimed.address.not_usable:
-            raise DeliveryFailed(reason.value, permanent=reason.is_permanent)
-        channel = self._channels.get(claimed.address.kind)
+        """Give the page to its channel; whatever goes wrong is a failed delivery.
+
+        Here, and nowhere else, what a provider says loses the page's secrets.
+        """
+        page = self._with_link(claimed)
+        try:
+            detail = await self._give(page, claimed.address)
+        except DeliveryFailed as failure:
+            raise failure.hiding(self._hide(page, claimed.address)) from failure
+        return excerpt(self._hide(page, claimed.address)(one_line(detail)), SHOWN_LENGTH)
+
+    def _hide(self, page: OutgoingPage, to: Address) -> Hide:
+        own = (page.answer_url or "", code_in(page.note), to.signing_secret or "")
+        return hiding(to.kind, to.address, (*self._secrets, *own))
+
+    async def _give(self, page: OutgoingPage, to: Address) -> str:
+        if to.not_usable:
+            raise DeliveryFailed(to.not_usable.value, permanent=to.not_usable.is_permanent)
+        channel = self._channels.get(to.kind)
         if channel is None:
             raise DeliveryFailed(LACKING, permanent=True)
         try:
             async with asyncio.timeout(SEND_S):
-                detail = await channel.send(self._with_link(claimed), claimed.address)
+                return await channel.send(page, to)
         except DeliveryFailed:
             raise
         except TimeoutError as error:
             raise DeliveryFailed(f"No answer within {SEND_S:g} s.") from error
         except Exception as error:
-            log.exception("delivery.channel_broke", page_id=claimed.page.id)
+            log.exception("delivery.channel_broke", page_id=page.id)
             raise DeliveryFailed(f"The channel broke ({type(error).__name__}).") from error
-        return shortened(one_line(detail), 100)
 
     def _with_link(self, claimed: Claimed) -> OutgoingPage:
         """Add the link; whoever is nobody in particular cannot answer by one, nor can a note be."""

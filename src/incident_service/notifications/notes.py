@@ -3,6 +3,7 @@
 It goes the way of a page.
 """
 
+import re
 from uuid import UUID
 
 from sqlalchemy import select
@@ -21,6 +22,7 @@ from incident_service.teams.models import ContactMethod
 TEST = "This is a test of incident-service. Pages will reach you here."
 CHANGED = "The address was changed before it was sent."
 CODE = "Your code for incident-service is {code}. It is valid for an hour."
+CODE_IN_IT = re.compile(re.escape(CODE).replace(re.escape("{code}"), r"(\w+)"))
 
 
 async def send_channel_test(tx: Tx, team_id: UUID, channel_id: UUID, *, by: Principal) -> Page:
@@ -76,3 +78,9 @@ async def send_note(tx: Tx, method: ContactMethod, note: str) -> Page:
     await tx.flush()
     tx.enqueue(jobs.deliver(method.id, tx.now))
     return page
+
+
+def code_in(note: str | None) -> str:
+    """Return the code that a note tells: whoever sees it can say that the address is theirs."""
+    found = CODE_IN_IT.fullmatch(note or "")
+    return found[1] if found else ""

@@ -18,13 +18,15 @@ from incident_service.core.outbound import Answer, Outbound, OutboundError
 from incident_service.core.reconciler import Swept
 from incident_service.core.sealing import SealBroken, is_sealed
 from incident_service.notifications.channels.posting import retry_after_s
-from incident_service.notifications.message import one_line, shortened
+from incident_service.notifications.discretion import excerpt, hiding
+from incident_service.notifications.message import one_line
 from incident_service.observability import metrics
 from incident_service.subscriptions import queries, record, signing
 from incident_service.subscriptions.claim import Claimed, claim
 from incident_service.subscriptions.lanes import LANES, share
 from incident_service.subscriptions.persistence import LONGEST_RETRY_AFTER, Failure
 from incident_service.subscriptions.record import Outcome
+from incident_service.teams.models import Channel
 
 log = structlog.get_logger()
 DICE = SystemRandom()
@@ -133,7 +135,7 @@ class Dispatcher:
                 timeout_s=self._send_s,
             )
         except OutboundError as error:
-            return Failure(shortened(one_line(str(error)), ERROR_LENGTH))
+            return Failure(excerpt(str(error), ERROR_LENGTH))
         if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             return answer.status
         return refused(answer, claimed)
@@ -165,8 +167,9 @@ class Dispatcher:
 
 def refused(answer: Answer, claimed: Claimed) -> Failure:
     """Describe an answer that is no success."""
-    excerpt = shortened(one_line(answer.body_excerpt), EXCERPT_LENGTH)
-    error = f"The receiver answered {answer.status}" + (f": {excerpt}" if excerpt else ".")
+    hide = hiding(Channel.WEBHOOK, claimed.url, claimed.secrets)
+    said = excerpt(hide(one_line(answer.body_excerpt)), EXCERPT_LENGTH)
+    error = f"The receiver answered {answer.status}" + (f": {said}" if said else ".")
     wish_s = retry_after_s(answer.headers.get("retry-after", ""), claimed.sent_at)
     longest_s = LONGEST_RETRY_AFTER.total_seconds()
     retry_after = None if wish_s is None else timedelta(seconds=min(wish_s, longest_s))

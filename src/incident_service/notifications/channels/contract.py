@@ -5,11 +5,12 @@ from enum import StrEnum
 from typing import Protocol
 
 from incident_service.core.sealing import SealBroken
-from incident_service.notifications.message import OutgoingPage, one_line, shortened
-from incident_service.observability.redaction import mask
+from incident_service.notifications.discretion import Hide, excerpt
+from incident_service.notifications.message import OutgoingPage, one_line
 from incident_service.teams.models import Channel
 
 DETAIL_LENGTH = 300
+EXCERPT_LENGTH = 120
 
 
 class NotUsable(StrEnum):
@@ -44,25 +45,51 @@ class Address:
 
 
 class DeliveryFailed(Exception):
-    """A page did not get through; the message may be shown to people and stored.
+    """A page did not get through; its text may be shown to people and stored.
+
+    `said` are a provider's own words, of which the beginning is shown, and `more` is what is said
+    after them. Each is given whole: it is masked before it is cut.
 
     `permanent` means that trying again would not help. `retry_after_s` is the receiver's own wish.
     """
 
     def __init__(
-        self, message: str, *, permanent: bool = False, retry_after_s: float | None = None
+        self,
+        message: str,
+        *,
+        said: str = "",
+        more: str = "",
+        permanent: bool = False,
+        retry_after_s: float | None = None,
     ) -> None:
-        # A receiver may repeat in its answer what it was sent, with the link in it.
-        super().__init__(shortened(mask(one_line(message)), DETAIL_LENGTH))
+        super().__init__(worded(message, said, more))
+        self._parts = (message, said, more)
         self.permanent = permanent
         self.retry_after_s = retry_after_s
+
+    def hiding(self, hide: Hide) -> "DeliveryFailed":
+        """Return the same failure without what `hide` hides."""
+        message, said, more = (hide(one_line(part)) for part in self._parts)
+        return DeliveryFailed(
+            message,
+            said=said,
+            more=more,
+            permanent=self.permanent,
+            retry_after_s=self.retry_after_s,
+        )
+
+
+def worded(message: str, said: str, more: str) -> str:
+    """Put the parts of a failure together."""
+    words = f"{excerpt(said, EXCERPT_LENGTH)} {one_line(more)}".strip()
+    return excerpt(f"{message}: {words}" if words else message, DETAIL_LENGTH)
 
 
 class ChannelSender(Protocol):
     """One way to reach people."""
 
     async def send(self, page: OutgoingPage, to: Address) -> str:
-        """Hand the page over and return a short detail of the answer, such as `200`.
+        """Hand the page over and return what the answer says, such as `200`; it is masked and cut.
 
         Raises:
             DeliveryFailed: it did not get through, as far as we know.

@@ -51,10 +51,12 @@ class EmailChannel:
         except aiosmtplib.SMTPResponseException as error:
             raise refused(error) from error
         except (aiosmtplib.SMTPNotSupported, ValueError) as error:
-            raise DeliveryFailed(f"The mail cannot be sent: {error}", permanent=True) from error
+            raise DeliveryFailed(
+                "The mail cannot be sent", said=str(error), permanent=True
+            ) from error
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise DeliveryFailed(f"The mail server failed: {error}") from error
-        return answer[:100]
+            raise DeliveryFailed("The mail server failed", said=str(error)) from error
+        return answer
 
 
 async def hand_in(server: MailServer, mail: EmailMessage) -> tuple[object, str]:

@@ -7,7 +7,6 @@ from incident_service.catalog.priority import Priority
 from incident_service.core.outbound import Outbound
 from incident_service.notifications.channels.contract import Address, DeliveryFailed
 from incident_service.notifications.channels.posting import (
-    EXCERPT_LENGTH,
     exchange,
     failure,
     is_success,
@@ -65,7 +64,7 @@ class NtfyChannel:
             return f"id {body['id']}"
         if is_success(answer):  # another page at this address: nobody was told
             raise DeliveryFailed("The answer is not one of an ntfy server.")
-        said = str(body.get("error") or answer.body_excerpt.strip())[:EXCERPT_LENGTH]
+        said = str(body.get("error") or answer.body_excerpt)
         raise failure(answer, page.sent_at, said=said, by="ntfy")
 
 

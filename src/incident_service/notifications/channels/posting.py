@@ -16,7 +16,6 @@ TRY_AGAIN = {
     HTTPStatus.TOO_EARLY,
     HTTPStatus.TOO_MANY_REQUESTS,
 }
-EXCERPT_LENGTH = 120
 
 
 async def post(
@@ -30,7 +29,7 @@ async def post(
     answer = await exchange(outbound, url, content=content, headers=headers)
     if is_success(answer):
         return str(answer.status)
-    raise failure(answer, at, said=answer.body_excerpt.strip()[:EXCERPT_LENGTH])
+    raise failure(answer, at, said=answer.body_excerpt)
 
 
 async def exchange(
@@ -59,20 +58,24 @@ def failure(
     at: datetime,
     *,
     said: str,
+    more: str = "",
     by: str = "The receiver",
     wish_s: float | None = None,
     may_recover: bool = False,
 ) -> DeliveryFailed:
     """Tell a receiver that may recover from one that will not have this page.
 
-    `said` is what of its answer may be shown to people. `wish_s` is its own wish when it is not in
-    the header `Retry-After`; `may_recover` is for what is known to pass though its status says no.
+    `said` and `more` are those of `DeliveryFailed`. `wish_s` is the receiver's own wish when it is
+    not in the header `Retry-After`; `may_recover` is for what is known to pass though its status
+    says no.
     """
     passes = answer.status in TRY_AGAIN or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     if wish_s is None:
         wish_s = retry_after_s(answer.headers.get("retry-after", ""), at)
     return DeliveryFailed(
-        f"{by} answered {answer.status}" + (f": {said}" if said else "."),
+        f"{by} answered {answer.status}" + ("" if said.strip() or more else "."),
+        said=said,
+        more=more,
         permanent=not (passes or may_recover),
         retry_after_s=wish_s,
     )

@@ -7,7 +7,6 @@ from urllib.parse import quote
 from incident_service.core.outbound import Outbound
 from incident_service.notifications.channels.contract import Address, DeliveryFailed
 from incident_service.notifications.channels.posting import (
-    EXCERPT_LENGTH,
     exchange,
     failure,
     is_success,
@@ -32,7 +31,6 @@ class TelegramChannel:
     def __init__(self, outbound: Outbound, server_url: str, bot_token: str) -> None:
         self._outbound = outbound
         self._url = f"{server_url.rstrip('/')}/bot{quote(bot_token, safe=':')}/sendMessage"
-        self._bot_token = bot_token
 
     async def send(self, page: OutgoingPage, to: Address) -> str:
         """Send the page and return the message's id; see `ChannelSender.send`."""
@@ -50,16 +48,11 @@ class TelegramChannel:
         raise failure(
             answer,
             page.sent_at,
-            said=self._described(body),
+            said=str(body.get("description", "")),
+            more=moved(body),
             by="Telegram",
             wish_s=retry_after_s(body),
         )
-
-    def _described(self, body: dict[str, Any]) -> str:
-        """Return Telegram's own words, such as `Forbidden: bot was blocked by the user`."""
-        said = str(body.get("description", "")).replace(self._bot_token, "***")[:EXCERPT_LENGTH]
-        moved_to = whole_number(parameters(body).get("migrate_to_chat_id"))
-        return said if moved_to is None else f"{said} (the chat's id is now {moved_to})"
 
 
 def as_message(page: OutgoingPage, chat: str) -> bytes:
@@ -70,6 +63,12 @@ def as_message(page: OutgoingPage, chat: str) -> bytes:
         "link_preview_options": {"is_disabled": True},
     }
     return json.dumps(message).encode()
+
+
+def moved(body: dict[str, Any]) -> str:
+    """Say where a chat has moved to, if it has."""
+    moved_to = whole_number(parameters(body).get("migrate_to_chat_id"))
+    return "" if moved_to is None else f"(the chat's id is now {moved_to})"
 
 
 def message_id(body: dict[str, Any]) -> str:

@@ -3,13 +3,11 @@
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from incident_service.core.outbound import Answer, Outbound
 from incident_service.notifications.channels.contract import Address
 from incident_service.notifications.channels.posting import (
-    EXCERPT_LENGTH,
     exchange,
     failure,
     is_success,
@@ -74,7 +72,10 @@ class TwilioAccount:
         raise failure(
             answer,
             page.sent_at,
-            said=self._described(body),
+            # Twilio's words and its number of the error:
+            # https://www.twilio.com/docs/usage/twilios-response#errors
+            said=str(body.get("message", "")) if "code" in body else "",
+            more=f"(error {body['code']})" if "code" in body else "",
             by="Twilio",
             may_recover=body.get("code") in PASSING_ERRORS,
         )
@@ -100,16 +101,6 @@ class TwilioAccount:
     def _credentials(self) -> str:
         pair = f"{self.account_sid}:{self.auth_token}".encode()
         return f"Basic {base64.b64encode(pair).decode()}"
-
-    def _described(self, body: dict[str, Any]) -> str:
-        """Return Twilio's number of the error and its words.
-
-        Source: https://www.twilio.com/docs/usage/twilios-response#errors
-        """
-        if "code" not in body:
-            return ""
-        words = str(body.get("message", "")).replace(self.auth_token, "***")[:EXCERPT_LENGTH]
-        return f"{words} (error {body['code']})"
 
 
 class SmsChannel:
