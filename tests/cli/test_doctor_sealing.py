@@ -22,6 +22,11 @@ from incident_service.subscriptions import actions
 from incident_service.subscriptions.schemas import SubscriptionCreate
 
 ADDRESS = "https://pager.example/secret"
+URL = "https://bot.example/secret-too"
+COUNTED = (
+    "1 in contact_methods.address, 1 in webhook_subscriptions.secret, "
+    "1 in webhook_subscriptions.url"
+)
 
 
 @pytest.fixture
@@ -37,10 +42,10 @@ async def examine(runtime: Runtime, *keys: str) -> Finding:
 
 
 async def store(transactions: Transactions) -> None:
-    """Store an address and a secret, and some that are none."""
+    """Store an address, a URL and its secret, and some that are none."""
     async with transactions.open() as tx:
         await factories.make_user(tx, address=ADDRESS)
-        body = {"name": "Bot", "url": "https://bot.example/"}
+        body = {"name": "Bot", "url": URL}
         await actions.create_subscription(tx, SubscriptionCreate.model_validate(body), by=ANYBODY)
 
 
@@ -54,7 +59,7 @@ async def test_without_a_key_it_warns_and_counts_what_can_be_read(transactions, 
     finding = await examine(runtime)
 
     assert finding.level is Level.WARNING
-    assert "2 addresses and secrets can be read" in finding.text
+    assert "3 addresses and secrets can be read" in finding.text
     assert "set INCIDENT_SERVICE_SEALING_KEY" in finding.what_to_do
     assert "`incident-service reseal`" in finding.what_to_do
 
@@ -65,8 +70,8 @@ async def test_what_is_still_plain_is_to_be_resealed(transactions, runtime):
     finding = await examine(runtime, NEW)
 
     assert finding.level is Level.WARNING
-    assert "2 in plain text, 0 with an earlier key" in finding.text
-    assert "1 in contact_methods.address, 1 in webhook_subscriptions.secret" in finding.text
+    assert "3 in plain text, 0 with an earlier key" in finding.text
+    assert COUNTED in finding.text
     assert finding.what_to_do == "run `incident-service reseal`"
 
 
@@ -81,9 +86,9 @@ async def test_an_earlier_key_is_to_be_kept_until_everything_is_resealed(
     after = await examine(runtime, NEW)
 
     assert before.level is Level.WARNING
-    assert "0 in plain text, 2 with an earlier key" in before.text
+    assert "0 in plain text, 3 with an earlier key" in before.text
     assert "keep the earlier key" in before.what_to_do
-    assert (after.level, after.text) == (Level.OK, "2 addresses and secrets are sealed")
+    assert (after.level, after.text) == (Level.OK, "3 addresses and secrets are sealed")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +106,7 @@ async def test_what_no_key_opens_is_a_problem(runtime, database_url, keys, says,
 
     assert finding.level is Level.PROBLEM
     assert says in finding.text
-    assert "1 in contact_methods.address, 1 in webhook_subscriptions.secret" in finding.text
+    assert COUNTED in finding.text
     assert what_to_do in finding.what_to_do
 
 
@@ -112,5 +117,5 @@ async def test_it_shows_neither_keys_nor_what_is_stored(transactions, runtime, d
 
     said = [str(await examine(runtime, *keys)) for keys in ((), (NEW,), (NEW, OLD))]
 
-    for secret in (ADDRESS, "whsec_", OLD, NEW):
+    for secret in (ADDRESS, URL, "whsec_", OLD, NEW):
         assert secret not in "".join(said)

@@ -24,6 +24,18 @@ async def test_the_secret_is_shown_once(api, body):
     assert listed == [made]
 
 
+async def test_the_url_is_shown_masked_and_not_taken_so(api, body):
+    url = "https://hooks.example/in/a-path-that-nobody-guesses"
+    made = (await api.post(URL, json=body | {"url": url})).json()
+
+    listed = (await api.get(URL)).json()["items"]
+    taken = await api.patch(f"{URL}/{made['id']}", json={"url": made["url"]})
+
+    assert made["url"] == listed[0]["url"] == "https://hooks.example/…sses"
+    assert taken.status_code == 422
+    assert "masked" in taken.text
+
+
 async def test_a_rotation_shows_the_new_secret_and_until_when_the_old_one_signs(api, body):
     made = (await api.post(URL, json=body)).json()
 

@@ -1,9 +1,10 @@
 """Events reach real receivers: signed, in order for each incident, again when that is needed."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 from standardwebhooks.webhooks import WebhookVerificationError
 from tests.core.test_sealing import with_keys
 from tests.receiver import until
@@ -11,6 +12,7 @@ from tests.subscriptions.arrangements import ANYBODY
 
 from incident_service.core.clock import monotonic_s
 from incident_service.core.outbound import Outbound
+from incident_service.core.sealing import SealBroken, Sealer
 from incident_service.incidents.timeline import EventKind
 from incident_service.subscriptions import actions, record
 from incident_service.subscriptions.dispatch import Dispatcher
@@ -110,6 +112,32 @@ async def test_attempts_grow_apart_and_the_receiver_may_ask_for_more_time(desk):
     assert first.due_at - first.created_at == timedelta(seconds=2)
     assert second.due_at - desk.clock.now == timedelta(seconds=90)
     assert second.last_error == "The receiver answered 503: why not"
+
+
+async def test_nothing_is_posted_to_a_url_that_no_key_opens(desk):
+    subscription = await desk.subscribe()
+    sealed = Sealer(["o" * 32]).seal(subscription.url)
+    async with desk.transactions.open() as tx:
+        await tx.session.execute(
+            text("UPDATE webhook_subscriptions SET url = :sealed"), {"sealed": sealed}
+        )
+    await desk.happen(await desk.incident(), OPENED)
+
+    await desk.run()
+
+    [delivery] = await desk.deliveries()
+    assert delivery.last_error == str(SealBroken.__doc__)
+    assert desk.receiver.heard == []
+
+
+async def test_the_url_and_the_secret_are_stored_sealed(desk, database_url):
+    async with with_keys(database_url, ["k" * 32]) as sealing:
+        made = await replace(desk, transactions=sealing).subscribe("a-path-that-nobody-guesses")
+        async with sealing.open() as tx:
+            row = (await tx.session.execute(text("SELECT * FROM webhook_subscriptions"))).one()
+
+    assert made.url.endswith("/a-path-that-nobody-guesses")
+    assert (row.url[:7], row.secret[:7]) == ("sealed:", "sealed:")
 
 
 async def test_what_a_receiver_repeats_of_its_url_or_secret_is_masked(desk):

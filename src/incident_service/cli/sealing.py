@@ -16,6 +16,7 @@ from incident_service.teams.models import ContactMethod
 SEALED = (
     ContactMethod.address,
     ContactMethod.signing_secret,
+    WebhookSubscription.url,
     WebhookSubscription.secret,
     WebhookSubscription.previous_secret,
 )

@@ -58,8 +58,8 @@ SERVER_SETTINGS = {
     "lock_timeout": "6000",
     "idle_in_transaction_session_timeout": "15000",
     "timezone": "UTC",
-    # A plan that was made while a table was small is kept until it is next analysed, a minute later
-    # or more: in the first storm of a new installation that is every alert read against every other.
+    # A plan that was made while a table was small is kept until PostgreSQL next analyses the table,
+    # a minute later or more: in a first storm, each alert would be looked for among all of them.
     "plan_cache_mode": "force_custom_plan",
 }
 

@@ -25,7 +25,7 @@ class Claimed:
     delivery_id: UUID
     subscription_id: UUID
     incident_id: UUID | None
-    url: str
+    url: str = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
     body: str = field(repr=False)
     attempt: int

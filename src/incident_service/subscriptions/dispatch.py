@@ -122,7 +122,7 @@ class Dispatcher:
 
     async def _send(self, claimed: Claimed) -> int | Failure:
         """Post the event; return the status of an answer of success."""
-        if any(map(is_sealed, claimed.secrets)):  # a signature by it would be a wrong one
+        if any(map(is_sealed, (claimed.url, *claimed.secrets))):  # it would be signed wrongly
             return Failure(str(SealBroken.__doc__))
         headers = signing.headers(
             claimed.delivery_id, claimed.body, claimed.secrets, claimed.sent_at

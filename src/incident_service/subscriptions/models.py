@@ -36,7 +36,7 @@ class WebhookSubscription(Base):
         ForeignKey("teams.id", ondelete="CASCADE"), index=True, comment="NULL: every team"
     )
     name: Mapped[str]
-    url: Mapped[str]
+    url: Mapped[str] = mapped_column(Sealed)
     kinds: Mapped[list[str]] = mapped_column(JSONB, comment="of events; empty: all")
     secret: Mapped[str] = mapped_column(Sealed, comment="Standard Webhooks, whsec_…")
     previous_secret: Mapped[str | None] = mapped_column(Sealed)

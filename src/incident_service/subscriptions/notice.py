@@ -12,7 +12,7 @@ from incident_service.notifications.message import clock_time, one_line, shorten
 from incident_service.notifications.notes import send_note
 from incident_service.policies.targets import load_reach
 from incident_service.subscriptions.models import WebhookSubscription
-from incident_service.teams.addresses import masked_url
+from incident_service.teams.addresses import masked
 from incident_service.teams.models import Channel, ContactMethod, Team
 
 log = structlog.get_logger()
@@ -68,7 +68,7 @@ def words(subscription: WebhookSubscription, team: str | None, error: str) -> st
     whose = f"team {shortened(one_line(team), SHOWN)}" if team else "every team"
     return (
         f"Webhook subscription {name} of {whose} is paused: "
-        f"{shortened(masked_url(subscription.url), SHOWN)} has failed since "
+        f"{shortened(masked(Channel.WEBHOOK, subscription.url), SHOWN)} has failed since "
         f"{clock_time(subscription.failing_since)}. To resume it, with every event since: "
         f'PATCH /v1/webhook-subscriptions/{subscription.id} with {{"is_enabled": true}}. '
         f"The last error: {one_line(error)}"

@@ -4,11 +4,14 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_serializer
 
 from incident_service.core.fields import Name, Patch, Request, Response, Text
 from incident_service.incidents.timeline import EventKind
 from incident_service.subscriptions.models import DeliveryStatus
+from incident_service.teams.addresses import masked
+from incident_service.teams.models import Channel
+from incident_service.teams.schemas import Masked
 
 MONTH = 31 * 24 * 60
 
@@ -60,7 +63,7 @@ class SubscriptionRead(Response):
     id: UUID
     team_id: UUID | None
     name: str
-    url: str
+    url: Masked
     kinds: list[str]
     is_enabled: bool
     paused_at: datetime | None = Field(description="When the service gave up on the receiver.")
@@ -70,6 +73,10 @@ class SubscriptionRead(Response):
     previous_secret_expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+    @field_serializer("url")
+    def _mask(self, url: str) -> str:
+        return masked(Channel.WEBHOOK, url)
 
 
 class SubscriptionWithSecret(SubscriptionRead):

@@ -11,6 +11,7 @@ LONGEST_EMAIL = 254  # RFC 5321, with its erratum 1690
 LONGEST_URL = 2048
 LONGEST_TOPIC = 64
 SHOWN = 4
+MASKING = "…"
 # They would turn one recipient of a mail header into several, or into a display name.
 MEANINGFUL_IN_MAIL_HEADERS = set('<>,;"')
 TOPIC_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
@@ -63,6 +64,8 @@ def problem_with_url(address: str) -> str | None:
     # Clients disagree on a backslash: some read it as a slash, and would call another host.
     if not well_formed or not is_plain(address) or "\\" in address:
         return "This is not an absolute http or https URL."
+    if MASKING in address:
+        return "This is a masked URL, as it is shown; give the whole one."
     if "@" in parts.netloc:
         return "The URL must not carry a user name or a password."
     return None
