@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     escalation_minute_seconds: float = Field(60.0, gt=0, description="A policy's minute.")
     ntfy_url: str = Field("https://ntfy.sh", description="The ntfy server of bare topics.")
     smtp_url: str = Field("", description="smtp://[user:password@]host[:port], or smtps://…")
+    smtp_login_without_tls: bool = Field(
+        False, description="Send the mail server its password even when it offers no TLS."
+    )
     email_from: str = Field("incident-service@localhost", description="Sender of mails.")
     telegram_bot_token: SecretStr | None = Field(
         None, description="The bot that pages by Telegram come from."

@@ -4,10 +4,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from tests.certificates import Certificate, make_certificate
 from tests.notifications.arrangements import PAGED, outgoing
 
 from incident_service.notifications.channels.contract import Address, DeliveryFailed
@@ -59,9 +62,9 @@ def inbox() -> Inbox:
 
 
 @contextmanager
-def mail_server(inbox: Inbox) -> Iterator[str]:
+def mail_server(inbox: Inbox, **options: Any) -> Iterator[str]:
     """Serve an inbox on a free port; yields its URL."""
-    controller = FreePort(inbox, hostname="127.0.0.1", port=0)
+    controller = FreePort(inbox, hostname="127.0.0.1", port=0, **options)
     controller.start()
     yield f"smtp://127.0.0.1:{controller.found_port}"
     controller.stop()
@@ -207,3 +210,99 @@ def test_the_mail_server_is_given_as_a_url(url, server):
 def test_a_url_of_something_else_is_refused(url):
     with pytest.raises(ValueError, match=r"smtp://|Port"):
         read_smtp_url(url)
+
+
+class Doorman:
+    """Lets in whoever has the password, and remembers what was shown to it, and how."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[bytes, bool]] = []
+
+    def __call__(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, shown: Any
+    ) -> AuthResult:
+        assert isinstance(shown, LoginPassword)
+        self.shown.append((shown.password, session.ssl is not None))
+        return AuthResult(success=shown.password == b"p@ss", handled=False)
+
+
+@pytest.fixture
+def doorman() -> Doorman:
+    return Doorman()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Certificate:
+    return make_certificate(tmp_path)
+
+
+def with_password(url: str, password: str = "p%40ss") -> str:
+    return url.replace("smtp://", f"smtp://me:{password}@")
+
+
+async def test_a_password_is_sent_over_starttls(
+    inbox: Inbox, doorman: Doorman, certificate: Certificate
+):
+    asks = {"authenticator": doorman, "auth_required": True, "tls_context": certificate.server}
+    with mail_server(inbox, **asks) as url:
+        await EmailChannel(with_password(url), SENDER, tls=certificate.client).send(outgoing(), ANA)
+
+    assert doorman.shown == [(b"p@ss", True)]
+    assert inbox.recipients == ["ana@example.org"]
+
+
+async def test_a_password_that_is_wrong_is_a_permanent_failure_that_does_not_show_it(
+    inbox: Inbox, doorman: Doorman, certificate: Certificate
+):
+    asks = {"authenticator": doorman, "auth_required": True, "tls_context": certificate.server}
+    with mail_server(inbox, **asks) as url:
+        channel = EmailChannel(with_password(url, "wrong-one"), SENDER, tls=certificate.client)
+        with pytest.raises(DeliveryFailed, match="535") as failure:
+            await channel.send(outgoing(), ANA)
+
+    assert failure.value.permanent
+    assert "wrong-one" not in str(failure.value)
+
+
+async def test_a_server_without_starttls_is_sent_no_password(inbox: Inbox, doorman: Doorman):
+    asks = {"authenticator": doorman, "auth_require_tls": False}
+    with mail_server(inbox, **asks) as url, pytest.raises(DeliveryFailed) as failure:
+        await EmailChannel(with_password(url), SENDER).send(outgoing(), ANA)
+
+    assert "INCIDENT_SERVICE_SMTP_LOGIN_WITHOUT_TLS" in str(failure.value)
+    assert failure.value.permanent
+    assert doorman.shown == []
+    assert inbox.mails == []
+
+
+async def test_it_is_when_the_installation_says_so(inbox: Inbox, doorman: Doorman):
+    asks = {"authenticator": doorman, "auth_require_tls": False}
+    with mail_server(inbox, **asks) as url:
+        channel = EmailChannel(with_password(url), SENDER, login_without_tls=True)
+        await channel.send(outgoing(), ANA)
+
+    assert doorman.shown == [(b"p@ss", False)]
+    assert len(inbox.mails) == 1
+
+
+async def test_a_server_whose_certificate_is_not_trusted_is_sent_no_password(
+    inbox: Inbox, doorman: Doorman, certificate: Certificate
+):
+    asks = {"authenticator": doorman, "tls_context": certificate.server}
+    with (
+        mail_server(inbox, **asks) as url,
+        pytest.raises(DeliveryFailed, match="certificate") as failure,
+    ):
+        await EmailChannel(with_password(url), SENDER).send(outgoing(), ANA)
+
+    assert failure.value.permanent
+    assert doorman.shown == []
+
+
+async def test_without_a_password_starttls_is_used_when_it_is_offered(
+    inbox: Inbox, certificate: Certificate
+):
+    with mail_server(inbox, tls_context=certificate.server, require_starttls=True) as url:
+        await EmailChannel(url, SENDER, tls=certificate.client).send(outgoing(), ANA)
+
+    assert len(inbox.mails) == 1

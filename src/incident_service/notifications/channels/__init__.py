@@ -38,7 +38,11 @@ def make_channels(
     bot_token = secret_text(settings.telegram_bot_token)
     channels: dict[Channel, ChannelSender] = {
         Channel.WEBHOOK: WebhookChannel(outbound),
-        Channel.EMAIL: EmailChannel(settings.smtp_url, settings.email_from),
+        Channel.EMAIL: EmailChannel(
+            settings.smtp_url,
+            settings.email_from,
+            login_without_tls=settings.smtp_login_without_tls,
+        ),
         Channel.NTFY: NtfyChannel(outbound, settings.ntfy_url),
         Channel.SLACK: SlackChannel(outbound),
         Channel.TELEGRAM: TelegramChannel(outbound, settings.telegram_url, bot_token),

@@ -1,7 +1,8 @@
 """Pages as mails."""
 
 import email.errors
-from dataclasses import dataclass, field
+import ssl
+from dataclasses import dataclass, field, replace
 from email.headerregistry import Address as MailAddress
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
@@ -17,25 +18,51 @@ ENCRYPTED_PORT = 465
 SUBMISSION_PORT = 587
 RELAY_PORT = 25
 PATIENCE_S = 9.0
+NO_STARTTLS = "STARTTLS extension not supported"
+WITHOUT_TLS = (
+    "The mail server offers no STARTTLS, so it is sent no password: use smtps://, or set "
+    "INCIDENT_SERVICE_SMTP_LOGIN_WITHOUT_TLS=true."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """Where mails are handed in."""
+    """Where mails are handed in. Without `needs_tls` a password is sent however the line is."""
 
     host: str
     port: int
     is_encrypted: bool
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    needs_tls: bool = True
+
+    @property
+    def start_tls(self) -> bool | None:
+        """Say whether STARTTLS has to be; None: when the server offers it."""
+        if self.is_encrypted:
+            return False
+        return True if self.username and self.needs_tls else None
 
 
 class EmailChannel:
-    """Hands mails to an SMTP server, with STARTTLS when it offers that."""
+    """Hands mails to an SMTP server, with STARTTLS when it offers that.
 
-    def __init__(self, smtp_url: str, sender: str) -> None:
-        self._server = read_smtp_url(smtp_url) if smtp_url else None
+    A password goes out over TLS only, unless the installation says otherwise: whoever is between
+    can take the offer of STARTTLS out of what the server says.
+    """
+
+    def __init__(
+        self,
+        smtp_url: str,
+        sender: str,
+        *,
+        login_without_tls: bool = False,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        server = read_smtp_url(smtp_url) if smtp_url else None
+        self._server = server and replace(server, needs_tls=not login_without_tls)
         self._sender = sender
+        self._tls = tls
 
     async def send(self, page: OutgoingPage, to: Address) -> str:
         """Hand the mail in; see `ChannelSender.send`."""
@@ -45,7 +72,7 @@ class EmailChannel:
             )
         mail = compose(page, sender=self._sender, recipient=to.address)
         try:
-            _, answer = await hand_in(self._server, mail)
+            _, answer = await hand_in(self._server, mail, self._tls)
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise refused(error.recipients[0]) from error
         except aiosmtplib.SMTPResponseException as error:
@@ -55,11 +82,15 @@ class EmailChannel:
                 "The mail cannot be sent", said=str(error), permanent=True
             ) from error
         except (aiosmtplib.SMTPException, OSError) as error:
+            if NO_STARTTLS in str(error):
+                raise DeliveryFailed(WITHOUT_TLS, permanent=True) from error
             raise DeliveryFailed("The mail server failed", said=str(error)) from error
         return answer
 
 
-async def hand_in(server: MailServer, mail: EmailMessage) -> tuple[object, str]:
+async def hand_in(
+    server: MailServer, mail: EmailMessage, tls: ssl.SSLContext | None
+) -> tuple[object, str]:
     """Send one mail over a connection of its own."""
     return await aiosmtplib.send(
         mail,
@@ -68,6 +99,8 @@ async def hand_in(server: MailServer, mail: EmailMessage) -> tuple[object, str]:
         username=server.username,
         password=server.password,
         use_tls=server.is_encrypted,
+        start_tls=server.start_tls,
+        tls_context=tls,
         timeout=PATIENCE_S,
     )
 
