@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from incident_service.cli.dev.reach import Reach, read_reach
+from incident_service.cli.dev.reach import Reach, read_reach, with_sender
 from incident_service.cli.environment import as_environment, load_settings, require_servers
 from incident_service.cli.failing import CannotRun
 from incident_service.cli.serving import bind
@@ -70,6 +70,19 @@ def test_dev_can_reach_a_phone_and_a_mailbox():
     reach = read_reach(environment, settings(smtp_url="smtp://127.0.0.1:25"))
 
     assert reach == Reach("my-topic", "me@example.org")
+
+
+@pytest.mark.parametrize(
+    ("given", "sender"),
+    [
+        ({"smtp_url": "smtp://ana%40b.example:pw@relay"}, "ana@b.example"),
+        ({"smtp_url": "smtp://ana:pw@relay"}, "me@example.org"),
+        ({"smtp_url": "smtp://relay"}, "me@example.org"),
+        ({"smtp_url": "smtp://relay", "email_from": "ops@b.example"}, "ops@b.example"),
+    ],
+)
+def test_mails_of_dev_come_from_somebody_whom_the_mail_server_believes(given, sender):
+    assert with_sender(settings(**given), Reach(email="me@example.org")).email_from == sender
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.notifications.channels.test_email import Inbox, mail_server, part_of
 from tests.processes import Command, command
+from tests.waiting import eventually
+
+from incident_service.cli.samples import disk_alert, webhook
 
 pytestmark = pytest.mark.e2e
 FASTER = "2"  # seconds of a policy's minute: the demo waits for level 2
@@ -55,3 +59,36 @@ async def test_run_demo_stop_and_run_again(run_directory, tmp_path):
     assert stopped == 0, dev.text
     assert key_again == key
     assert [incident["status"] for incident in kept] == ["RESOLVED"] * 50
+
+
+async def test_with_email_and_a_mail_server_the_first_alert_is_in_the_mailbox(
+    run_directory, tmp_path
+):
+    home = run_directory / "first-mail"
+    home.mkdir()
+    inbox = Inbox()
+
+    async def has_mail() -> bool:
+        return bool(inbox.mails)
+
+    with mail_server(inbox) as url:
+        reach = {"EMAIL": "me@example.org", "INCIDENT_SERVICE_SMTP_URL": url}
+        async with command("dev", environment=environment(home) | reach, home=tmp_path) as dev:
+            said = await dev.says("Pages go to")
+            address = await printed(dev, "Address")
+            key = (await dev.says("credentials:")).split()[-1]
+            async with httpx.AsyncClient(trust_env=False) as client:
+                answer = await client.post(
+                    f"{address}/v1/ingest/alertmanager",
+                    headers={"Authorization": f"Bearer {key}"},
+                    json=webhook([disk_alert("db-1", service="checkout")]),
+                )
+            await eventually(has_mail, "a mail")
+            dev.interrupt()
+            await dev.exit_code()
+
+    assert answer.status_code == 202, answer.text
+    assert "email me@example.org" in said
+    assert inbox.recipients[0] == "me@example.org"
+    assert inbox.mails[0]["From"] == "me@example.org"
+    assert f"answer: {address}/a/" in part_of(inbox.mails[0], "plain")

@@ -29,6 +29,8 @@ STOPS_WITHIN_S = 15.0
 SEAT_WITHIN_S = 15.0
 # Ten of these are the time that a person of the demo policy has to answer.
 MINUTE_S = "3"
+# By these `dev` would page somebody beside its terminal.
+REACHES = ("NTFY_TOPIC", "EMAIL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,11 @@ async def take_place(directory: Path, wanted: Access) -> AsyncIterator[Stage]:
 async def own_dev() -> AsyncIterator[Path]:
     """Start a `dev` with nothing but defaults, and drill minutes that are shorter still."""
     directory = make_directory()
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    plain = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(PREFIX) and name not in REACHES
+    }
     chosen = {
         "DATA_DIR": str(directory / "data"),
         "ESCALATION_MINUTE_SECONDS": MINUTE_S,

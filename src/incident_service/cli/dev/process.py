@@ -23,7 +23,7 @@ from incident_service.cli.dev.keys import (
     read_keys,
     write_keys,
 )
-from incident_service.cli.dev.reach import Reach, read_reach
+from incident_service.cli.dev.reach import Reach, read_reach, with_sender
 from incident_service.cli.environment import as_environment, configure_logging, load_settings
 from incident_service.cli.failing import CannotRun
 from incident_service.cli.migrating import migrate
@@ -62,6 +62,7 @@ def run_dev(port: int | None, parent: int | None = None) -> None:
     settings = dev_settings(port)
     configure_logging(settings)
     reach = read_reach(os.environ, settings)
+    settings = with_sender(settings, reach)
     directory = (settings.data_dir or default_data_dir()).expanduser().absolute()
     # Until the event loop takes over: leave like Ctrl-C does, with the servers stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

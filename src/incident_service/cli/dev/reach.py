@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
 
 from incident_service.cli.failing import CannotRun
 from incident_service.settings import Settings
@@ -37,3 +38,15 @@ def read_reach(environ: Mapping[str, str], settings: Settings) -> Reach:
             "such as smtp://user:password@mail.example.org:587."
         )
     return reach
+
+
+def with_sender(settings: Settings, reach: Reach) -> Settings:
+    """Let mails come from somebody whom the mail server believes, unless a sender is set.
+
+    That is who logs in there, or else whom they go to: providers refuse `…@localhost`.
+    """
+    if not reach.email or "email_from" in settings.model_fields_set:
+        return settings
+    user = unquote(urlsplit(settings.smtp_url).username or "")
+    sender = reach.email if problem_with(Channel.EMAIL, user) else user
+    return settings.model_copy(update={"email_from": sender})
