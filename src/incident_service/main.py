@@ -13,6 +13,7 @@ from incident_service.alerts.api import shortcut
 from incident_service.alerts.intake import Intake
 from incident_service.alerts.limits import limits_of
 from incident_service.answering import api as answering
+from incident_service.answering.edge import InWords
 from incident_service.catalog import api as catalog
 from incident_service.catalog.queries import say_which_services_use
 from incident_service.configuration.in_use import (
@@ -133,6 +134,7 @@ def create_app(
     install_error_handlers(app, all_conflicts())
     app.add_middleware(RequestTimes)
     app.add_middleware(ReplayOnConflict)
+    app.add_middleware(InWords)
     app.add_middleware(RequestId)
     return app
 

@@ -9,12 +9,15 @@ import httpx
 import pytest
 import structlog
 from sqlalchemy import update
+from starlette.types import Receive, Scope, Send
 from tests.alertmanager.serving import serving
 from tests.answering.conftest import PUBLIC_URL, path_of
 from tests.samples import sample
 
+from incident_service.answering.edge import InWords
 from incident_service.core.db import Transactions, make_engine, make_sessions
 from incident_service.core.ids import new_id
+from incident_service.core.middleware import MAX_BODY
 from incident_service.incidents.lifecycle import Status
 from incident_service.main import equip
 from incident_service.notifications.models import Page
@@ -494,6 +497,48 @@ async def test_a_database_that_is_away_is_said_in_words(stage, page_to, phone, a
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert "The service cannot do this right now." in words(answer)
     assert path.removeprefix("/a/") not in str(events)
+
+
+@pytest.mark.parametrize(
+    ("method", "more", "body", "status", "said"),
+    [
+        ("PUT", "", b"", 405, "Nothing was done: use the buttons"),
+        ("DELETE", "", b"", 405, "Nothing was done: use the buttons"),
+        ("POST", "", b"x" * (MAX_BODY + 1), 413, "Nothing was done: use the buttons"),
+        ("GET", "/more", b"", 404, "This link is not valid"),
+        ("GET", "x" * 10_000, b"", 404, "This link is not valid"),
+    ],
+    ids=["put", "delete", "too large", "no such path", "too long"],
+)
+async def test_what_is_no_request_of_a_browsers_is_refused_in_words(
+    stage, page_to, phone, method, more, body, status, said
+):
+    await stage.fire("Disk")
+    path = path_of(await page_to(stage.first))
+
+    answer = await phone.request(method, path + more, content=body)
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-store"
+    assert said in words(answer)
+    assert (await stage.incident()).status is Status.OPEN
+
+
+async def test_an_error_of_ours_is_said_in_words_and_raised_for_the_log():
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ZeroDivisionError
+
+    transport = httpx.ASGITransport(InWords(broken), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
+        answer = await client.get("/a/x")
+    with pytest.raises(ZeroDivisionError):
+        await httpx.ASGITransport(InWords(broken)).handle_async_request(
+            httpx.Request("GET", f"{PUBLIC_URL}/a/x")
+        )
+
+    assert answer.status_code == 500
+    assert "Something went wrong on our side" in words(answer)
 
 
 async def test_the_link_needs_no_key_and_is_not_in_the_api_document(phone):
