@@ -18,8 +18,9 @@ NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
 
 @dataclass(frozen=True)
 class Certificate:
-    """What the server shows, and what a client needs to believe it."""
+    """What the server shows, and what a client needs to believe it; `file` has both."""
 
+    file: Path
     server: ssl.SSLContext
     client: ssl.SSLContext
 
@@ -45,4 +46,4 @@ def make_certificate(directory: Path) -> Certificate:
     )
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server.load_cert_chain(file)
-    return Certificate(server, ssl.create_default_context(cafile=file))
+    return Certificate(file, server, ssl.create_default_context(cafile=file))

@@ -46,6 +46,8 @@ class Asked:
 class Provider:
     """Answers each POST with the first of `answers`, or else with `answer`, and remembers it.
 
+    A path whose end is in `at` has an answer of its own.
+
     `meanwhile` is called when a request has come in whole, and before it is answered.
     """
 
@@ -54,9 +56,13 @@ class Provider:
     answers: list[Answer] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     meanwhile: Callable[[], None] = field(default=lambda: None)
+    at: dict[str, Answer] = field(default_factory=dict)
 
     def outbound(self) -> Outbound:
         return Outbound(LOOPBACK)
+
+    def answer_at(self, path: str) -> Answer:
+        return next((made for end, made in self.at.items() if path.endswith(end)), self.answer)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body = b""
@@ -68,7 +74,7 @@ class Provider:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         self.asked.append(Asked(scope["path"], headers, body))
         self.meanwhile()
-        answer = self.answers.pop(0) if self.answers else self.answer
+        answer = self.answers.pop(0) if self.answers else self.answer_at(scope["path"])
         said = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
         await send({"type": "http.response.start", "status": answer.status, "headers": said})
         await send({"type": "http.response.body", "body": answer.body.encode()})
