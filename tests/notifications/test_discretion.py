@@ -127,3 +127,7 @@ def test_the_secrets_of_the_settings_are_those_that_providers_are_sent():
         "pass%40word", "pass@word", "tk_ntfy", TOKEN, "hushhush", "json://me:hidden@host", "a" * 32,
     }  # fmt: skip
     assert "" not in secrets_of(settings)
+
+
+def test_a_url_that_cannot_be_read_keeps_no_worker_from_starting():
+    assert secrets_of(Settings(_env_file=None, ntfy_url="http://[")) == frozenset()

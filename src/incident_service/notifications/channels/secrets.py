@@ -21,5 +21,13 @@ def found_in(settings: Settings) -> Iterator[str]:
             yield from (value.get_secret_value(), *value.get_secret_value().split(","))
     yield from settings.named_apprise_urls.values()
     for url in (settings.smtp_url, settings.ntfy_url):
-        password = urlsplit(url).password or ""
+        password = password_in(url)
         yield from (password, unquote(password))
+
+
+def password_in(url: str) -> str:
+    """Return the password that a URL has; what cannot be read has none, and stops no worker."""
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:
+        return ""
