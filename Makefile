@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run demo test faults e2e image rules chaos lint types contracts check format migration constraints secrets install
+.PHONY: help run demo test faults e2e image rules chaos bench bench-peers lint types contracts check format migration constraints secrets install
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -47,6 +47,13 @@ rules: ## check and test the alert rules and the example configurations in monit
 
 chaos: $(INSTALLED) ## break a running service at random, under load: ARGS="--seconds 600 --seed 1"
 	$(BIN)/python -m benchmarks.chaos $(ARGS)
+
+bench: $(INSTALLED) ## measure how fast webhooks are taken, next to what else could take them
+	$(BIN)/python -m benchmarks.ingest $(ARGS)
+
+bench-peers: ## install Alerta into .venv-peers, for `make bench` to compare with
+	@python=$$(sh scripts/find-python); "$$python" -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet 'alerta-server==9.1.0' 'gunicorn==27.0.1' 'psycopg2-binary==2.9.13'
 
 lint: $(INSTALLED) ## look for mistakes, and for code that is not formatted
 	$(BIN)/ruff check .

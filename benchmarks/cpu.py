@@ -12,7 +12,7 @@ UTIME, STIME = 11, 12  # of /proc/…/stat, after the name
 
 @dataclass
 class Meter:
-    """Seconds of processor time a second, by group, from now on. A group is its processes' roots."""
+    """Cores in use by group, from now on; a group is processes and all below them."""
 
     roots: Mapping[str, Iterable[int]]
     began: dict[str, float] = field(init=False)

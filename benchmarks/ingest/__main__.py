@@ -1,7 +1,7 @@
 """Measure how fast webhooks are taken, and what else costs how much, in the same run.
 
-`make bench` runs it. It starts PostgreSQL (durable), Valkey, the service and what it is compared with
-by itself, and stops by itself. `make bench-peers`, before it, installs Alerta for the comparison.
+`make bench` runs it. It starts PostgreSQL (durable), Valkey, the service and what it is compared
+with by itself, and stops by itself. `make bench-peers`, before it, installs Alerta.
 """
 
 import argparse
@@ -214,7 +214,8 @@ async def long_payload(stack: Stack) -> None:
 async def run(wanted: argparse.Namespace, directory: Path) -> None:
     say(
         f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; "
-        f"{wanted.connections} connections, {wanted.seconds:.0f} s each, median of {wanted.rounds}; "
+        f"{wanted.connections} connections, "
+        f"{wanted.seconds:.0f} s each, median of {wanted.rounds}; "
         f"sent by {'wrk' if WRK else 'Python'}"
     )
     for apis in wanted.apis:

@@ -8,7 +8,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from itertools import chain, cycle, islice
 from pathlib import Path
 from time import perf_counter
@@ -44,14 +43,14 @@ async def run(settings: dict[str, Any]) -> dict[str, float]:
         for _ in range(max(len(bodies) // together, 1))
     ]
     statement = await connection.prepare(NOTE)
-    now = datetime.now(UTC)
+    began = await connection.fetchval("SELECT now()")
     took_s: list[float] = []
     alerts = 0
     began_s = perf_counter()
     for batch in cycle(batches):
         batch_began_s = perf_counter()
         async with connection.transaction():
-            alerts += len(await statement.fetch(*batch, now))
+            alerts += len(await statement.fetch(*batch, began))
         took_s.append(perf_counter() - batch_began_s)
         if perf_counter() - began_s > settings["seconds"]:
             break

@@ -1,7 +1,7 @@
 """Send bodies over some connections for some seconds, from a process of its own.
 
-`wrk` does it when it is installed; otherwise `sender.py` beside this file does, which needs more of the
-machine for itself.
+`wrk` does it when it is installed; otherwise `sender.py` beside this file does, which needs more of
+the machine for itself.
 """
 
 import asyncio

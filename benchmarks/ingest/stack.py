@@ -9,8 +9,8 @@ from pathlib import Path
 
 import asyncpg
 import httpx
-from sqlalchemy import make_url
 from benchmarks.chaos.fleet import free_port
+from sqlalchemy import make_url
 from tests import factories
 from tests.api_steps import Customer, set_up
 from tests.processes import command, environment_of
@@ -23,6 +23,12 @@ from incident_service.embedded import EmbeddedPostgres, EmbeddedValkey
 from incident_service.embedded.processes import pid_in
 
 FORGET = "TRUNCATE incidents, alerts, pages, rejected_alerts CASCADE"
+OTHERS_AT_WORK = """
+    SELECT EXISTS (
+        SELECT FROM pg_stat_activity
+        WHERE backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_pid()
+    )
+"""
 PATIENCE_S = 60.0
 ALERTMANAGER = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 
@@ -44,6 +50,8 @@ class Stack:
 
     async def forget(self) -> None:
         """Begin with an empty database, as a fresh autovacuum would leave it."""
+        while await self.database.fetchval(OTHERS_AT_WORK):
+            await stops_within(asyncio.Event(), 0.05)  # with what came last
         await self.database.execute(FORGET)
         await self.database.execute("VACUUM ANALYZE")
         await self.database.execute("CHECKPOINT")
@@ -143,7 +151,7 @@ async def alertmanager(home: Path) -> AsyncIterator[str | None]:
 
 @asynccontextmanager
 async def alerta(stack: Stack, peers: Path, home: Path, workers: int) -> AsyncIterator[str | None]:
-    """Run Alerta on a database of its own, in the same PostgreSQL; None where it is not installed."""
+    """Run Alerta on a database of its own, in our PostgreSQL; None where it is not installed."""
     gunicorn = peers / "bin" / "gunicorn"
     if not gunicorn.exists():
         yield None

@@ -18,7 +18,12 @@ from incident_service.core.db import SERVER_SETTINGS, make_engine
 
 pytestmark = pytest.mark.faults
 MINUTE_S = 0.4  # level 1 lasts 2 s
-TIMEOUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+SETTINGS = (
+    "statement_timeout",
+    "lock_timeout",
+    "idle_in_transaction_session_timeout",
+    "plan_cache_mode",
+)
 SET = "SELECT name, setting FROM pg_settings WHERE name = ANY (:names)"
 
 
@@ -61,11 +66,11 @@ async def test_alerts_are_taken_and_people_are_paged(transactions, pooled_url, v
 async def test_the_timeouts_hold(transactions, pooled_url):
     engine = make_engine(pooled_url)
     async with engine.connect() as connection:
-        found = await connection.execute(text(SET), {"names": list(TIMEOUTS)})
+        found = await connection.execute(text(SET), {"names": list(SETTINGS)})
         settings = {row.name: row.setting for row in found}
     await engine.dispose()
 
-    assert settings == {name: SERVER_SETTINGS[name] for name in TIMEOUTS}
+    assert settings == {name: SERVER_SETTINGS[name] for name in SETTINGS}
 
 
 async def test_doctor_finds_nothing_wrong_with_it(transactions, pooled_url, shell, valkey):
