@@ -91,6 +91,7 @@ class Intake:
         self._noting: Batches[Delivery, Noted] = Batches(
             self._note_together,
             most=ALERTS_AT_ONCE,
+            at_once=2,  # one reads and answers while PostgreSQL works for the other
             weigh=lambda delivery: delivery.weight,
             most_waiting=MOST_WAITING,
             hopeless=DATABASE_GONE,
