@@ -8,6 +8,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import chain, cycle, islice
 from pathlib import Path
 from time import perf_counter
@@ -15,42 +16,34 @@ from typing import Any
 
 import asyncpg
 
+from incident_service.alerts import repeats
 from incident_service.alerts.adapters import alertmanager
-from incident_service.alerts.repeats import NOTE, gather
-from incident_service.core.compact_json import dumps
+from incident_service.alerts.senders import Sender
 
 
-def parameters(integration_id: Any, bodies: Sequence[bytes]) -> tuple[list[Any], ...]:
+def parameters(sender: Sender, bodies: Sequence[bytes], now: datetime) -> tuple[Any, ...]:
     alerts = chain.from_iterable(alertmanager.read(body).alerts for body in bodies)
-    sent = gather([(integration_id, alerts)])[integration_id]
-    return (
-        [integration_id] * len(sent),
-        list(sent),
-        [each.alert.starts_at for each in sent.values()],
-        [dumps(each.alert.annotations) for each in sent.values()],
-        [each.times for each in sent.values()],
-    )
+    return repeats.parameters([sender], [repeats.gather(alerts)], now)
 
 
 async def run(settings: dict[str, Any]) -> dict[str, float]:
     together: int = settings["together"]
     bodies = [line for line in Path(settings["file"]).read_bytes().split(b"\n") if line]
     connection = await asyncpg.connect(settings["database_url"])
-    integration_id = await connection.fetchval("SELECT id FROM integrations")
+    row = await connection.fetchrow("SELECT id, service_id, key_digest, now() FROM integrations")
+    sender = Sender(row["id"], row["service_id"], key_digest=row["key_digest"])
     sent = cycle(bodies)
     batches = [
-        parameters(integration_id, list(islice(sent, together)))
+        parameters(sender, list(islice(sent, together)), row["now"])
         for _ in range(max(len(bodies) // together, 1))
     ]
-    statement = await connection.prepare(NOTE)
-    began = await connection.fetchval("SELECT now()")
+    statement = await connection.prepare(repeats.NOTE)
     took_s: list[float] = []
     alerts = 0
     began_s = perf_counter()
     for batch in cycle(batches):
         batch_began_s = perf_counter()
-        async with connection.transaction():
-            alerts += len(await statement.fetch(*batch, began))
+        alerts += len(await statement.fetch(*batch))
         took_s.append(perf_counter() - batch_began_s)
         if perf_counter() - began_s > settings["seconds"]:
             break

@@ -1,18 +1,16 @@
 """Take webhooks: what arrives while a transaction is at work is stored together by the next one.
 
-Each webhook goes through two queues. The first one's transactions look whether the senders may
-still send, note alerts that fire on, and keep what cannot be stored; for most webhooks that is all.
-What is new goes on to the second, whose transactions fold it into incidents. So known alerts never
+Each webhook goes through a queue that looks whether its sender may still send, and notes alerts that
+fire on; for most webhooks that is all. What is new goes on to a second queue, which folds it into
+incidents, and what cannot be stored to a third, which keeps it for a look. So known alerts never
 wait for new ones, and each caller is answered after the commits that hold its alerts.
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import compress
-from uuid import UUID
+from itertools import chain
 
 import structlog
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
@@ -23,7 +21,8 @@ from incident_service.alerts.adapters import PARSERS
 from incident_service.alerts.incoming import IncomingAlert, Parsed
 from incident_service.alerts.ingest import Outcome, Payload, ingest
 from incident_service.alerts.limits import DEFAULT, Limits
-from incident_service.alerts.senders import Sender, Senders, are_current
+from incident_service.alerts.repeats import Noted, Sent
+from incident_service.alerts.senders import Sender, Senders, note_heard
 from incident_service.catalog.models import IntegrationKind
 from incident_service.core.batching import Batches
 from incident_service.core.db import Transactions, Tx
@@ -34,6 +33,7 @@ log = structlog.get_logger()
 
 # One transaction may not hold its locks, nor a statement run, for as long as a sender waits.
 ALERTS_AT_ONCE = 1_000
+KEPT_AT_ONCE = 50
 MOST_WAITING = 20_000
 # Reading more than this takes long enough for other requests to notice; a thread does it.
 HEAVY_BYTES = 256 * 1024
@@ -70,17 +70,6 @@ class Delivery:
         return len(self.parsed.alerts) or 1
 
 
-@dataclass(slots=True)
-class Noted:
-    """What the first queue has done: an outcome for each alert that is only repeated.
-
-    An outdated sender's delivery was left alone.
-    """
-
-    outcomes: Sequence[Outcome | None] = ()
-    is_outdated: bool = False
-
-
 class Intake:
     """Takes webhooks, for one process."""
 
@@ -88,7 +77,7 @@ class Intake:
         self._transactions = transactions
         self._limits = limits
         self._senders = Senders(transactions)
-        self._noting: Batches[Delivery, Noted] = Batches(
+        self._noting: Batches[Delivery, list[Outcome | None] | None] = Batches(
             self._note_together,
             most=ALERTS_AT_ONCE,
             at_once=2,  # one reads and answers while PostgreSQL works for the other
@@ -103,6 +92,9 @@ class Intake:
             weigh=lambda payload: len(payload.alerts),
             most_waiting=MOST_WAITING,
             hopeless=DATABASE_GONE,
+        )
+        self._keeping: Batches[Delivery, None] = Batches(
+            self._keep_together, most=KEPT_AT_ONCE, hopeless=DATABASE_GONE
         )
 
     async def take(
@@ -150,17 +142,17 @@ class Intake:
     ) -> Sender:
         """Store one part and add its outcomes; return the sender as it is now known."""
         noted = await self._noting.submit(Delivery(sender, part))
-        if noted.is_outdated:
+        if noted is None:
             self._senders.forget(sender)
             sender = await self._senders.authenticate(key, sender.kind)
             noted = await self._noting.submit(Delivery(sender, part))
-            if noted.is_outdated:
+            if noted is None:
                 raise SenderChanged
-        rest = [
-            alert for alert, done in zip(part.alerts, noted.outcomes, strict=True) if done is None
-        ]
+        if part.rejected:
+            await self._keeping.submit(Delivery(sender, part))
+        rest = [alert for alert, done in zip(part.alerts, noted, strict=True) if done is None]
         folded = iter(await self.fold(sender, rest) if rest else ())
-        outcomes += [done or next(folded) for done in noted.outcomes]
+        outcomes += [done or next(folded) for done in noted]
         return sender
 
     async def fold(self, sender: Sender, alerts: Sequence[IncomingAlert]) -> list[Outcome]:
@@ -176,8 +168,18 @@ class Intake:
             log.exception("ingest.broke_constraint")
             raise NotStored from error
 
-    async def _note_together(self, deliveries: Sequence[Delivery]) -> list[Noted]:
-        return await self._transactions.run(lambda tx: note(tx, deliveries))
+    async def _note_together(
+        self, deliveries: Sequence[Delivery]
+    ) -> list[list[Outcome | None] | None]:
+        return await note(self._transactions, deliveries)
+
+    async def _keep_together(self, deliveries: Sequence[Delivery]) -> list[None]:
+        async def keep(tx: Tx) -> None:
+            for each in deliveries:
+                await quarantine.keep(tx, each.sender.integration_id, each.parsed.rejected)
+
+        await self._transactions.run(keep)
+        return [None] * len(deliveries)
 
     async def _fold_together(self, payloads: Sequence[Payload]) -> list[list[Outcome]]:
         return await self._transactions.run(lambda tx: ingest(tx, payloads))
@@ -206,34 +208,53 @@ def parts(parsed: Parsed) -> list[Parsed]:
     return [first, *(Parsed(alerts[start : start + ALERTS_AT_ONCE]) for start in starts)]
 
 
-async def note(tx: Tx, deliveries: Sequence[Delivery]) -> list[Noted]:
-    """Do the first queue's part for deliveries that came together."""
-    is_current = await are_current(tx, [delivery.sender for delivery in deliveries])
-    current = list(compress(deliveries, is_current))
-    sent = repeats.gather(
-        (delivery.sender.integration_id, delivery.parsed.alerts) for delivery in current
-    )
-    incidents = await repeats.note_repeats(tx, sent)
-    for delivery in current:
-        await quarantine.keep(tx, delivery.sender.integration_id, delivery.parsed.rejected)
+async def note(
+    transactions: Transactions, deliveries: Sequence[Delivery]
+) -> list[list[Outcome | None] | None]:
+    """Note what is only repeated, and return the outcomes of each delivery: one of each such alert.
+
+    None in the place of a delivery: its sender is outdated, and nothing was done.
+    """
+    # By the object: what was found by a key is one, until it is looked up again.
+    by_sender: dict[int, list[Delivery]] = defaultdict(list)
+    for delivery in deliveries:
+        by_sender[id(delivery.sender)].append(delivery)
+    senders = [together[0].sender for together in by_sender.values()]
+    sent = [
+        repeats.gather(chain.from_iterable(each.parsed.alerts for each in together))
+        for together in by_sender.values()
+    ]
+    noted = await repeats.note_repeats(transactions, senders, sent)
+    count_repeats(sent, noted)
+    heard = {
+        sender.integration_id
+        for sender, found in zip(senders, noted, strict=True)
+        if found.is_current and found.is_heard_anew
+    }
+    if heard:
+        await transactions.run(lambda tx: note_heard(tx, heard))
+    found_by_sender = dict(zip(by_sender, noted, strict=True))
+    return [answers(delivery, found_by_sender[id(delivery.sender)]) for delivery in deliveries]
+
+
+def count_repeats(sent: Sequence[Mapping[str, Sent]], noted: Sequence[Noted]) -> None:
+    """Count what was repeated, as often as it came."""
     times = sum(
-        sent[integration_id][fingerprint].times
-        for integration_id, noted in incidents.items()
-        for fingerprint in noted
+        of_sender[fingerprint].times
+        for of_sender, found in zip(sent, noted, strict=True)
+        for fingerprint in found.incidents
     )
     if times:
-        tx.after_commit(partial(metrics.ALERTS.labels("repeated").inc, times))
-    return [
-        Noted(answers(delivery, incidents.get(delivery.sender.integration_id, {})))
-        if still
-        else Noted(is_outdated=True)
-        for delivery, still in zip(deliveries, is_current, strict=True)
+        metrics.ALERTS.labels("repeated").inc(times)
+
+
+def answers(delivery: Delivery, noted: Noted) -> list[Outcome | None] | None:
+    """Return the outcome of each alert that was only repeated; see `note`."""
+    if not noted.is_current:
+        return None
+    found = [
+        (each.fingerprint, noted.incidents.get(each.fingerprint)) for each in delivery.parsed.alerts
     ]
-
-
-def answers(delivery: Delivery, incidents: Mapping[str, UUID]) -> list[Outcome | None]:
-    """Return the outcome of each alert that was only repeated; `incidents` by fingerprint."""
-    found = [(each.fingerprint, incidents.get(each.fingerprint)) for each in delivery.parsed.alerts]
     return [
         Outcome(fingerprint, "repeated", incident_id) if incident_id else None
         for fingerprint, incident_id in found

@@ -1,15 +1,14 @@
 """Who is sending: the key of a request becomes an integration, before the body is read.
 
-What a key was found to be is remembered for a minute. That is never the last word: the transaction
-that stores the alerts looks at the integration again, so a key that is revoked, anywhere, is of no
-use from that commit on.
+What a key was found to be is remembered for a minute. That is never the last word: the statement
+that all alerts pass looks at the integration again, see `repeats`, so a key that is revoked,
+anywhere, is of no use from that commit on.
 """
 
 import base64
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import or_, select, update
@@ -104,54 +103,8 @@ class Senders:
         return sender
 
 
-async def are_current(tx: Tx, senders: Sequence[Sender]) -> list[bool]:
-    """Say of each sender whether it still is what it was found to be.
-
-    All have been heard of; that is noted once a minute.
-    """
-    rows = await tx.session.execute(
-        select(
-            Integration.id,
-            Integration.service_id,
-            Integration.kind,
-            Integration.is_enabled,
-            Integration.key_digest,
-            Integration.previous_key_digest,
-            Integration.previous_key_expires_at,
-            Integration.rules_version,
-            Integration.last_heard_at,
-        ).where(Integration.id.in_({sender.integration_id for sender in senders}))
-    )
-    found = {row.id: row for row in rows}
-    await note_heard(
-        tx,
-        [
-            row.id
-            for row in found.values()
-            if row.last_heard_at is None or tx.now - row.last_heard_at >= HEARD_TO_THE
-        ],
-    )
-    return [is_still(sender, found.get(sender.integration_id), tx.now) for sender in senders]
-
-
-def is_still(sender: Sender, row: Any, now: datetime) -> bool:  # noqa: ANN401 - a row
-    """Say whether the integration is what it was when its key was looked up."""
-    if row is None or not row.is_enabled:
-        return False
-    same = (row.service_id, row.kind, row.rules_version)
-    if same != (sender.service_id, sender.kind, sender.rules_version):
-        return False
-    if sender.key_digest == row.key_digest:
-        return True
-    expires_at = row.previous_key_expires_at
-    is_previous = sender.key_digest == row.previous_key_digest
-    return is_previous and expires_at is not None and expires_at > now
-
-
 async def note_heard(tx: Tx, integration_ids: Collection[UUID]) -> None:
-    """Note that senders are alive; whom somebody else notes just now is passed over."""
-    if not integration_ids:
-        return
+    """Note that senders are alive, once a minute; whom somebody else notes is passed over."""
     free = (
         select(Integration.id)
         .where(

@@ -219,20 +219,26 @@ class Transactions:
         Deadlocks and serialization failures are retried, and so is `Overtaken`. `work` may
         therefore run several times; only one of them commits.
         """
-        overtaken = failed = 0
-        while True:
-            try:
-                async with self.open() as tx:
-                    return await work(tx)
-            except Overtaken:
-                overtaken += 1
-                if overtaken == ATTEMPTS_WHEN_OVERTAKEN:
-                    raise
-            except DBAPIError as error:
-                failed += 1
-                if failed == ATTEMPTS or not is_retryable(error):
-                    raise
-                log.info("transaction.retried", attempt=failed, sqlstate=sqlstate(error))
+
+        async def once() -> Result:
+            async with self.open() as tx:
+                return await work(tx)
+
+        return await until_not_refused(once)
+
+    async def fetch(self, make: Callable[[datetime], tuple[Any, ...]], statement: str) -> list[Any]:
+        """Run one statement that is a transaction of its own, in one round trip; return its rows.
+
+        `make` gives its parameters, from the instant at which it runs. It is run again like `run`.
+        """
+
+        async def once() -> list[Any]:
+            async with asyncio.timeout(self.longest_s), self.sessions() as session:
+                connection = await session.connection(execution_options=AUTOCOMMIT)
+                result = await connection.exec_driver_sql(statement, make(self.clock()))
+                return list(result.all())
+
+        return await until_not_refused(once)
 
     async def _hand_over(self, tx: Tx) -> None:
         try:
@@ -242,6 +248,24 @@ class Transactions:
             log.warning("queue.down", jobs=len(tx.jobs), reason=str(error))
 
 
+async def until_not_refused(attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """Try again, some times, while transactions get into each other's way."""
+    overtaken = failed = 0
+    while True:
+        try:
+            return await attempt()
+        except Overtaken:
+            overtaken += 1
+            if overtaken == ATTEMPTS_WHEN_OVERTAKEN:
+                raise
+        except DBAPIError as error:
+            failed += 1
+            if failed == ATTEMPTS or not is_retryable(error):
+                raise
+            log.info("transaction.retried", attempt=failed, sqlstate=sqlstate(error))
+
+
+AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
 # Without it SQLAlchemy parts a list of rows at every change in which of their values are None.
 AS_ONE_SET = {"render_nulls": True}
 
