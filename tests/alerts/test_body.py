@@ -1,6 +1,7 @@
 import asyncio
 import gzip
 import json
+import tracemalloc
 import zlib
 from collections.abc import AsyncIterator
 
@@ -142,6 +143,21 @@ async def test_a_small_body_that_unpacks_to_a_huge_one_is_refused():
 
     with pytest.raises(TooLarge, match="200 bytes"):
         await read_packed(bomb, "gzip")
+
+
+async def test_what_unpacks_to_too_much_takes_no_memory():
+    limits = Limits(bytes_unpacked=16 * 1024 * 1024)
+    bomb = gzip.compress(b" " * (limits.bytes_unpacked + 1), mtime=0)
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLarge):
+            await read_packed(bomb, "gzip", limits)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most < 2 * 1024 * 1024
 
 
 async def test_a_body_may_unpack_to_just_the_limit():

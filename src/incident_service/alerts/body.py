@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 from starlette.requests import ClientDisconnect
 
@@ -13,6 +13,7 @@ from incident_service.core.errors import Malformed, TooLarge, TooSlow, Unsupport
 # zlib's window sizes: 47 recognises gzip and zlib by itself, -15 is deflate without a header,
 # which some senders mean by "deflate".
 WINDOWS: Mapping[str, tuple[int, ...]] = {"gzip": (47,), "x-gzip": (47,), "deflate": (47, -15)}
+PIECE_BYTES = 64 * 1024
 
 
 class Incomplete(Malformed):
@@ -88,15 +89,32 @@ def is_plain(data: bytes) -> bool:
 
 
 def unpack(data: bytes, windows: tuple[int, ...], limit: int) -> bytes:
-    """Decompress with the first window that fits, up to `limit` bytes of output."""
+    """Decompress with the first window that fits, up to `limit` bytes of output.
+
+    It is measured before any of it is kept: what unpacks to too much costs no memory.
+    """
     for window in windows:
-        engine = zlib.decompressobj(window)
         try:
-            plain = engine.decompress(data, limit + 1)
+            size = sum(map(len, in_pieces(data, window, limit)))
         except zlib.error:
             continue
-        if len(plain) > limit:
+        if size > limit:
             raise too_large(limit)
+        engine = zlib.decompressobj(window)
+        plain = engine.decompress(data, size + 1)
         if engine.eof:
             return plain
     raise NotUnpacked
+
+
+def in_pieces(data: bytes, window: int, limit: int) -> Iterator[bytes]:
+    """Decompress piece by piece, until more than `limit` bytes have come out."""
+    engine = zlib.decompressobj(window)
+    rest, size = data, 0
+    while size <= limit and not engine.eof:
+        piece = engine.decompress(rest, PIECE_BYTES)
+        rest = engine.unconsumed_tail
+        if not piece and not rest:
+            return
+        size += len(piece)
+        yield piece
