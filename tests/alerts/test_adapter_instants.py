@@ -28,6 +28,9 @@ JSON_SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text
         (1596897128, AUGUST),
         (1596897128.0, AUGUST),
         (1596897128000, AUGUST),
+        ("1596897128", AUGUST),
+        ("1596897128.5", AUGUST.replace(microsecond=500_000)),
+        ("1596897128000", AUGUST),
     ],
 )
 def test_an_instant_is_read_however_it_is_written(written, expected):
@@ -51,6 +54,10 @@ def test_an_instant_is_read_however_it_is_written(written, expected):
         "2020-01-01T00:00:00 tomorrow",
         "\u0662\u0660\u0662\u0660-01-01",
         "infinity",
+        "5",
+        "9" * 16,
+        "9" * 5000,
+        "2020-08-08T14:32:08." + "0" * 100_000 + "Z",
         "soon",
         "",
         None,

@@ -19,6 +19,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_S = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp()
 LAST_S = datetime(LAST_YEAR, 1, 1, tzinfo=UTC).timestamp()
 LATEST_S_NOT_MS = 1e11
+UNIX_TEXT = re.compile(r"\d{1,16}(\.\d+)?", re.ASCII)
+# What is longer is no instant, and not worth remembering either.
+LONGEST = 64
 
 
 def read(value: object) -> datetime | None:
@@ -30,9 +33,19 @@ def read(value: object) -> datetime | None:
     return None
 
 
-@lru_cache(maxsize=4096)
 def read_text(text: str) -> datetime | None:
-    """Read RFC 3339, with any precision and offset; close relatives of it are accepted too."""
+    """Read RFC 3339, with any precision and offset; close relatives of it are accepted too.
+
+    So is a Unix time as text: senders that fill in templates write numbers so.
+    """
+    return read_short_text(text) if len(text) <= LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def read_short_text(text: str) -> datetime | None:
+    """Read an instant; the same few come again and again."""
+    if UNIX_TEXT.fullmatch(text):
+        return read_unix(float(text))
     found = FORMAT.fullmatch(text.strip())
     if found is None or not FIRST_YEAR <= int(found[1]) <= LAST_YEAR:
         return None
