@@ -9,7 +9,12 @@ from typing import Any
 
 from incident_service.alerts import fingerprint, lenient_json
 from incident_service.alerts.adapters import instants, strict, texts
-from incident_service.alerts.adapters.bounds import LONGEST_ANNOTATION, LONGEST_LABEL, LONGEST_URL
+from incident_service.alerts.adapters.bounds import (
+    LONGEST_ANNOTATION,
+    LONGEST_LABEL,
+    LONGEST_URL,
+    MOST_TRUNCATED,
+)
 from incident_service.alerts.incoming import (
     IncomingAlert,
     Parsed,
@@ -164,7 +169,9 @@ def read_url(value: object) -> str:
 
 def read_count(value: object) -> int:
     """Return a count; anything that is not one counts nothing."""
-    return value if isinstance(value, int) and value > 0 else 0
+    if isinstance(value, bool) or not isinstance(value, int):
+        return 0
+    return value if 0 < value <= MOST_TRUNCATED else 0
 
 
 def bounded_labels(labels: dict[str, str], limits: Limits) -> dict[str, str]:

@@ -17,6 +17,7 @@ from incident_service.alerts.adapters.bounds import (
     LONGEST_LABEL,
     LONGEST_NAME,
     LONGEST_URL,
+    MOST_TRUNCATED,
 )
 from incident_service.alerts.incoming import (
     LONGEST_FINGERPRINT,
@@ -59,7 +60,7 @@ def decoder(limits: Limits) -> Callable[[bytes], Any]:
         [
             ("alerts", list[sent_alert]),  # type: ignore[valid-type]
             ("groupLabels", labels),
-            ("truncatedAlerts", Annotated[int, Meta(ge=0)], 0),
+            ("truncatedAlerts", Annotated[int, Meta(ge=0, le=MOST_TRUNCATED)], 0),
         ],
         gc=False,
     )
