@@ -29,6 +29,7 @@ from incident_service.alerts.dedup import (
     decide_firing,
     decide_resolved,
     meet,
+    plausible_end,
 )
 from incident_service.catalog.priority import Priority
 from incident_service.incidents.lifecycle import Status
@@ -140,6 +141,15 @@ def test_a_resolve_never_makes_anything_fire(starts_at, ends_at):
     decision = decide_resolved(starts_at, ends_at, History(), NOW)
 
     assert isinstance(decision, StoreEnd)
+
+
+@pytest.mark.parametrize(
+    ("ends_at", "expected"),
+    [(NOW - MINUTE, NOW - MINUTE), (EARLIER, START), (NOW + MINUTE, NOW)],
+    ids=["in between", "before the start", "ahead of us"],
+)
+def test_an_end_lies_between_the_start_and_now(ends_at, expected):
+    assert plausible_end(START, ends_at, NOW) == expected
 
 
 # --- the incident it meets -----------------------------------------------------------------

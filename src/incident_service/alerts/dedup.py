@@ -167,6 +167,11 @@ def decide_resolved(
     return StoreEnd(starts_at or ended, ended, estimated=starts_at is None)
 
 
+def plausible_end(starts_at: datetime, ends_at: datetime, now: datetime) -> datetime:
+    """Return when an episode ended, as it is kept: clocks differ, and nothing lasts below zero."""
+    return max(min(ends_at, now), starts_at)
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is stored of the newest incident of a key."""

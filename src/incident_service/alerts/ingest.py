@@ -203,7 +203,8 @@ class Batch:
     def _store_end(
         self, item: Item, starts_at: datetime, ends_at: datetime, *, estimated: bool = False
     ) -> None:
-        self._row(item, starts_at, ended_at=ends_at, estimated=estimated)
+        ended_at = dedup.plausible_end(starts_at, ends_at, self._tx.now)
+        self._row(item, starts_at, ended_at=ended_at, estimated=estimated)
 
     def _touch(self, item: Item, row: Alert) -> Alert:
         row.received_count += 1
@@ -270,7 +271,7 @@ class Batch:
 def end(row: Alert, ends_at: datetime, now: datetime) -> None:
     """Mark a firing episode as resolved."""
     row.status = AlertStatus.RESOLVED
-    row.ends_at = max(ends_at, row.starts_at)
+    row.ends_at = dedup.plausible_end(row.starts_at, ends_at, now)
     row.resolved_at = now
     row.refire_at = None
     row.stale_at = None
