@@ -291,7 +291,9 @@ def test_nothing_around_the_alerts_can_break_it(name, value):
     assert len(parsed.alerts) == 1
 
 
-@pytest.mark.parametrize(("count", "expected"), [(37, 37), (0, 0), (-1, 0), ("5", 0), (None, 0), (True, 0), (2**70, 0)])
+@pytest.mark.parametrize(
+    ("count", "expected"), [(37, 37), (0, 0), (-1, 0), ("5", 0), (None, 0), (True, 0), (2**70, 0)]
+)
 def test_what_the_sender_left_out_is_counted(count, expected):
     assert parse({"alerts": [], "truncatedAlerts": count}).truncated == expected
 

@@ -129,6 +129,8 @@ def extra_headers(status: int) -> dict[str, str]:
             return {"WWW-Authenticate": 'Bearer, Basic realm="incident-service"'}
         case HTTPStatus.SERVICE_UNAVAILABLE:
             return {"Retry-After": "5"}
+        case HTTPStatus.REQUEST_TIMEOUT | HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return {"Connection": "close"}  # else the rest of the body would have to be read
         case _:
             return {}
 
