@@ -1,5 +1,6 @@
 """What an alert says about its own history, and what it does to its incident."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -110,7 +111,15 @@ def test_a_resolve_older_than_what_fires_does_not_end_it():
 
 
 def test_a_second_resolve_clears_the_hold():
-    assert decide_resolved(START, NOW, history(ENDED), NOW) == EndAgain(ENDED)
+    assert decide_resolved(START, NOW, history(ENDED), NOW) == EndAgain(ENDED, NOW)
+
+
+def test_a_resolve_of_a_start_never_seen_clears_the_hold_and_is_stored():
+    held = replace(ENDED, refire_at=NOW + MINUTE)
+
+    decision = decide_resolved(START + MINUTE, NOW, History(newest=held), NOW)
+
+    assert decision == EndAgain(held, NOW, also_store=True)
 
 
 def test_a_resolve_of_something_unknown_is_stored():

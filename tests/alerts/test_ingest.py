@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 from tests import factories
-from tests.stage import MINUTE, Stage, statuses
+from tests.stage import MINUTE, SECOND, Stage, statuses
 
 from incident_service.alerts.ingest import Payload, ingest
 from incident_service.alerts.models import AlertStatus
@@ -344,6 +344,46 @@ async def test_a_held_episode_is_dropped_when_a_newer_one_fires(stage):
     firing = [alert for alert in await stage.alerts() if alert.status is AlertStatus.FIRING]
     assert [alert.starts_at > old for alert in firing] == [True]
     assert await stage.violations() == []
+
+
+async def test_a_held_episode_is_dropped_when_a_newer_one_has_come_and_gone(stage):
+    await stage.fire("Disk")
+    await stage.clear("Disk")
+    await stage.fire("Disk")
+    stage.clock.advance(seconds=10)
+    await stage.refire("Disk")
+    await stage.clear("Disk")
+
+    await stage.wait(2)
+
+    assert statuses(await stage.incidents()) == ["RESOLVED"]
+
+
+async def test_a_resolve_that_clears_a_hold_makes_its_own_late_firing_stale(stage):
+    await stage.fire("Disk")
+    await stage.clear("Disk")
+    await stage.fire("Disk")
+    later = stage.clock() + 5 * SECOND
+    stage.clock.advance(seconds=10)
+
+    cleared = await stage.clear("Disk", starts_at=later)
+    late = await stage.fire("Disk", starts_at=later)
+    await stage.wait(2)
+
+    assert (cleared, late) == (["repeated"], ["stale"])
+    assert statuses(await stage.incidents()) == ["RESOLVED"]
+
+
+async def test_the_end_of_a_superseded_episode_is_corrected_when_it_is_told(stage):
+    began = stage.clock()
+    await stage.fire("Disk")
+    stage.clock.advance(minutes=2)
+    await stage.refire("Disk")
+
+    await stage.clear("Disk", starts_at=began, ends_at=began + MINUTE)
+
+    older, newer = await stage.alerts()
+    assert (older.ends_at, newer.status) == (began + MINUTE, AlertStatus.FIRING)
 
 
 # --- manual resolve -------------------------------------------------------------------------

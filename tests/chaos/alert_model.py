@@ -102,6 +102,8 @@ class Model:
             same.refire_at = None
         elif held and held.refire_at and held.starts_at <= ends_at:
             held.refire_at = None
+            if held.starts_at < message.starts_at < ends_at:
+                self._store_end(message, now)
         else:
             self._store_end(message, now)
 
@@ -199,7 +201,8 @@ class Model:
                 if episode.refire_at is None or episode.refire_at > now:
                     continue
                 episode.refire_at = None
-                if self._firing(name) is None:
+                is_newest = episode.starts_at == max(known)
+                if is_newest and self._firing(name) is None:
                     episode.is_firing, episode.resolved_at = True, None
                     by_key[episode.key].append(episode)
         for newcomers in by_key.values():

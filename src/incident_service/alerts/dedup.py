@@ -94,9 +94,15 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class EndAgain:
-    """A resolved episode is resolved again; that clears its hold."""
+    """A resolved episode is resolved again; that clears its hold.
+
+    An end before the one that is stored is the real one: the other was the start of its successor.
+    `also_store`: as of `End`.
+    """
 
     episode: Episode
+    ends_at: datetime
+    also_store: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,18 +159,27 @@ def decide_resolved(
     """
     ended = ends_at or now
     same = history.same_start
-    if same is not None and same.is_firing:
-        return End(same, ended)
-    if history.firing is not None and history.firing.began_at <= ended:
-        unseen = same is None and starts_at is not None
-        between = unseen and starts_at is not None and history.firing.starts_at < starts_at < ended
-        return End(history.firing, ended, also_store=between)
     if same is not None:
-        return EndAgain(same)
+        return End(same, ended) if same.is_firing else decide_known_resolved(same, ended, history)
+    if history.firing is not None and history.firing.began_at <= ended:
+        between = speaks_of_another(starts_at, ended, history.firing)
+        return End(history.firing, ended, also_store=between)
     held = history.newest
     if held is not None and held.refire_at is not None and held.began_at <= ended:
-        return EndAgain(held)
+        return EndAgain(held, ended, also_store=speaks_of_another(starts_at, ended, held))
     return StoreEnd(starts_at or ended, ended, estimated=starts_at is None)
+
+
+def decide_known_resolved(same: Episode, ended: datetime, history: History) -> End | EndAgain:
+    """Decide what the resolve of a resolved episode says; another may fire by now."""
+    if history.firing is not None and history.firing.began_at <= ended:
+        return End(history.firing, ended)
+    return EndAgain(same, ended)
+
+
+def speaks_of_another(starts_at: datetime | None, ended: datetime, known: Episode) -> bool:
+    """Say whether a resolve is of a start that was never seen, after that of a known episode."""
+    return starts_at is not None and known.starts_at < starts_at < ended
 
 
 def plausible_end(starts_at: datetime, ends_at: datetime, now: datetime) -> datetime:

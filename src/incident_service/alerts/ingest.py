@@ -169,9 +169,8 @@ class Batch:
                 self._store_late(item, stored, ended_at)
             case End():
                 self._end(item, stored, decision)
-            case EndAgain(episode):
-                self._touch(item, stored.row(episode)).refire_at = None
-                item.answer.outcome = "repeated"
+            case EndAgain():
+                self._end_again(item, stored, decision)
             case StoreEnd(starts_at, ends_at, estimated):
                 self._store_end(item, starts_at, ends_at, estimated=estimated)
                 item.answer.outcome = "ignored"
@@ -190,6 +189,17 @@ class Batch:
         item.answer.outcome = "resolved"
         item.answer.incident_id = row.incident_id
         self._folding.ended(row)
+        self._store_another_end(item, decision)
+
+    def _end_again(self, item: Item, stored: Stored, decision: EndAgain) -> None:
+        row = self._touch(item, stored.row(decision.episode))
+        row.refire_at = None
+        ends_at = dedup.plausible_end(row.starts_at, decision.ends_at, self._tx.now)
+        row.ends_at = min(row.ends_at or ends_at, ends_at)
+        item.answer.outcome = "repeated"
+        self._store_another_end(item, decision)
+
+    def _store_another_end(self, item: Item, decision: End | EndAgain) -> None:
         if decision.also_store and item.alert.starts_at is not None:
             self._store_end(item, item.alert.starts_at, decision.ends_at)
 

@@ -4,8 +4,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from incident_service.alerts.episodes import IN_LOCK_ORDER
 from incident_service.alerts.fold import Arriving, Folding
@@ -45,13 +46,12 @@ async def refire(tx: Tx, alert_ids: Sequence[UUID]) -> int:
     """Fire those of the episodes that are still held; they meet their incidents as new ones do."""
     rows = await lock_held(tx, alert_ids)
     services = await load_services(tx.session, {row.service_id for row in rows})
-    firing = await identities_firing(tx.session, rows)
+    past = await overtaken(tx.session, rows)
     folding = Folding(tx, services)
     for row in rows:
         row.refire_at = None
-        if (row.integration_id, row.fingerprint) in firing:
-            continue  # a newer episode fires: this one is history
-        firing.add((row.integration_id, row.fingerprint))
+        if row.id in past:
+            continue
         row.status = AlertStatus.FIRING
         row.ends_at = None
         row.resolved_at = None
@@ -73,13 +73,22 @@ async def lock_held(tx: Tx, alert_ids: Sequence[UUID]) -> Sequence[Alert]:
     return rows.all()
 
 
-async def identities_firing(session: AsyncSession, rows: Sequence[Alert]) -> set[tuple[UUID, str]]:
-    """Return which of the rows' identities have a firing episode already."""
-    found = await session.execute(
-        select(Alert.integration_id, Alert.fingerprint).where(
-            Alert.status == AlertStatus.FIRING,
-            Alert.integration_id.in_({row.integration_id for row in rows}),
-            Alert.fingerprint.in_({row.fingerprint for row in rows}),
+async def overtaken(session: AsyncSession, rows: Sequence[Alert]) -> set[UUID]:
+    """Return which of the rows are history: their alert fires, or began again later.
+
+    That it has ended once more makes no difference, as for a firing that comes late (`dedup`).
+    """
+    other = aliased(Alert)
+    found = await session.scalars(
+        select(Alert.id)
+        .join(
+            other,
+            and_(
+                other.integration_id == Alert.integration_id,
+                other.fingerprint == Alert.fingerprint,
+                or_(other.status == AlertStatus.FIRING, other.starts_at > Alert.starts_at),
+            ),
         )
+        .where(Alert.id.in_([row.id for row in rows]))
     )
-    return {(row.integration_id, row.fingerprint) for row in found}
+    return set(found)
