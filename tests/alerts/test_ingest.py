@@ -527,6 +527,40 @@ async def test_an_alert_without_a_start_joins_what_fires(stage):
     assert outcome.outcome == "repeated"
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("resolved firing", ["ignored", "opened"]),
+        ("firing resolved firing", ["opened", "resolved", "reopened"]),
+        ("resolved resolved", ["ignored", "repeated"]),
+        ("firing resolved resolved", ["opened", "resolved", "repeated"]),
+        ("resolved firing resolved firing", ["ignored", "opened", "resolved", "reopened"]),
+    ],
+)
+async def test_without_dates_the_order_in_a_payload_counts(stage, words, expected):
+    undated = [
+        msgspec.structs.replace(
+            stage.alert("Disk", firing=word == "firing"), starts_at=None, ends_at=None
+        )
+        for word in words.split()
+    ]
+
+    outcomes = await stage.send(*undated)
+
+    assert [outcome.outcome for outcome in outcomes] == expected
+
+
+async def test_an_end_without_a_start_may_be_told_again_and_again(stage):
+    end = msgspec.structs.replace(
+        stage.alert("Disk", firing=False, ends_at=stage.clock() - MINUTE), starts_at=None
+    )
+
+    outcomes = [await stage.send(end) for _ in range(3)]
+
+    assert [outcome.outcome for (outcome,) in outcomes] == ["ignored", "repeated", "repeated"]
+    assert len(await stage.alerts()) == 1
+
+
 async def test_the_same_alert_twice_in_one_payload_is_one_incident(stage):
     outcomes = await stage.send(stage.alert("Disk"), stage.alert("Disk"))
 

@@ -14,6 +14,7 @@ from incident_service.incidents.lifecycle import Status
 
 HOLD = timedelta(seconds=60)
 """How long a firing that repeats a resolved episode waits for another resolve."""
+AN_INSTANT = timedelta(microseconds=1)
 QUIET_AFTER_MANUAL_RESOLVE = timedelta(minutes=5)
 TELL_ASSIGNEE_EVERY = timedelta(minutes=5)
 ACKNOWLEDGE_IS_FRESH = timedelta(minutes=60)
@@ -122,7 +123,9 @@ def decide_firing(
 ) -> Begin | Repeat | Hold | Stale | Late:
     """Decide what a firing alert says; `starts_at` is None when the sender gives no usable one."""
     if starts_at is None:
-        return Repeat(history.firing) if history.firing else Begin(now, estimated=True)
+        if history.firing is not None:
+            return Repeat(history.firing)
+        return Begin(estimated_start(history.newest, now), estimated=True)
     began_at = min(starts_at, now)
     newer = newer_than(began_at, history)
     if history.same_start is not None:
@@ -130,6 +133,14 @@ def decide_firing(
     if newer is not None:
         return Late(ended_at=max(newer.began_at, starts_at))
     return Begin(starts_at, supersedes=history.firing)
+
+
+def estimated_start(newest: Episode | None, now: datetime) -> datetime:
+    """Return when an alert began that does not say: now, or after all that is known of it.
+
+    Several may come in one transaction, which has one instant; no two episodes start at the same.
+    """
+    return now if newest is None else max(now, newest.starts_at + AN_INSTANT)
 
 
 def decide_known_firing(same: Episode, newer: Episode | None) -> Repeat | Hold | Stale:
@@ -167,6 +178,8 @@ def decide_resolved(
     held = history.newest
     if held is not None and held.refire_at is not None and held.began_at <= ended:
         return EndAgain(held, ended, also_store=speaks_of_another(starts_at, ended, held))
+    if starts_at is None and history.newest is not None:
+        return EndAgain(history.newest, ended)
     return StoreEnd(starts_at or ended, ended, estimated=starts_at is None)
 
 
