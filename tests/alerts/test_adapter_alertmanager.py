@@ -45,6 +45,13 @@ EXPECTED = {
     "v3_group_key_above_2_to_the_53": [("f7e9e8e9602f713d", FIRING)],
     "minimal": [("73f1f51c74258f59", FIRING)],
     "empty": [],
+    "release_0_16": [("1d6d085e16f4a03c", FIRING)],
+    "release_0_19": [("2f2beebdfd79b729", RESOLVED), ("1d6d085e16f4a03c", FIRING)],
+    "release_0_21": [("1d6d085e16f4a03c", FIRING)],
+    "release_0_27": [("136c7ecb3bf32bb5", FIRING)],
+    "release_0_32": [("1d6d085e16f4a03c", FIRING)],
+    "release_0_34": [("2f2beebdfd79b729", RESOLVED)],
+    "version_1_cut_to_one_alert": [("1d6d085e16f4a03c", FIRING)],
     "pushed_list": [("d936a69b6638c115", FIRING)],
 }
 
