@@ -16,8 +16,9 @@ PROXY, CACHE, NAMED = "1d6d085e16f4a03c", "2f2beebdfd79b729", "136c7ecb3bf32bb5"
 FIRED, ENDED = ("firing", None), "resolved"
 
 
-def at(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)
+def at(year: int, month: int, day: int, *time: int) -> datetime:
+    hour, minute, second, microsecond = (*time, 0, 0, 0, 0)[:4]
+    return datetime(year, month, day, hour, minute, second, microsecond, UTC)
 
 
 STORED: dict[str, list[tuple[Any, ...]]] = {

@@ -73,7 +73,13 @@ class Delivery:
 class Intake:
     """Takes webhooks, for one process."""
 
-    def __init__(self, transactions: Transactions, limits: Limits = DEFAULT) -> None:
+    def __init__(
+        self,
+        transactions: Transactions,
+        limits: Limits = DEFAULT,
+        *,
+        most_waiting: int = MOST_WAITING,
+    ) -> None:
         self._transactions = transactions
         self._limits = limits
         self._senders = Senders(transactions)
@@ -82,7 +88,7 @@ class Intake:
             most=ALERTS_AT_ONCE,
             at_once=2,  # one reads and answers while PostgreSQL works for the other
             weigh=lambda delivery: delivery.weight,
-            most_waiting=MOST_WAITING,
+            most_waiting=most_waiting,
             hopeless=DATABASE_GONE,
         )
         self._folding: Batches[Payload, list[Outcome]] = Batches(
@@ -90,7 +96,7 @@ class Intake:
             most=ALERTS_AT_ONCE,
             at_once=2,  # one computes while PostgreSQL works for the other
             weigh=lambda payload: len(payload.alerts),
-            most_waiting=MOST_WAITING,
+            most_waiting=most_waiting,
             hopeless=DATABASE_GONE,
         )
         self._keeping: Batches[Delivery, None] = Batches(
