@@ -48,23 +48,32 @@ async def incident_versions(stage: Stage) -> list[tuple[str, int]]:
         return sorted((xmin, events) for xmin, events in rows)
 
 
+HELD = ["Held 1", "Held 2"]
+"""As many as the intake notes at once."""
+
+
 @asynccontextmanager
-async def busy(stage: Stage, fingerprint: str) -> AsyncIterator[None]:
-    """Hold an alert's row, so that the transaction that comes for it waits."""
+async def busy(sender: httpx.AsyncClient, stage: Stage) -> AsyncIterator[list[asyncio.Task[Any]]]:
+    """Hold the rows of `HELD`, and have the intake wait for both; yield who is to be answered."""
     async with stage.transactions.open() as tx:
         await tx.session.execute(
-            select(Alert.id).where(Alert.fingerprint == fingerprint).with_for_update()
+            select(Alert.id).where(Alert.fingerprint.in_(HELD)).with_for_update()
         )
-        yield
+        waiting = []
+        for count, name in enumerate(HELD, start=1):
+            waiting.append(asyncio.create_task(sender.post(PATH, content=named(name))))
+            await until_so_many_wait(stage, count)
+        yield waiting
+        await until_so_many_wait(stage, len(HELD))  # what came meanwhile has been read by then
 
 
-async def until_somebody_waits(stage: Stage) -> None:
-    async def waits() -> bool:
+async def until_so_many_wait(stage: Stage, count: int) -> None:
+    async def wait() -> bool:
         async with stage.transactions.open() as tx:
             found = await tx.session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
-        return bool(found)
+        return bool(found == count)
 
-    await eventually(waits, "a transaction that waits for the row")
+    await eventually(wait, f"{count} transactions that wait for a row")
 
 
 @contextmanager
@@ -86,20 +95,17 @@ def counted_statements(engine: AsyncEngine) -> Iterator[list[str]]:
 
 
 async def test_what_comes_while_a_transaction_is_at_work_goes_into_the_next(sender, stage):
-    names = ["Held", *"ABCDE"]
+    names = [*HELD, *"ABCDE"]
     await sender.post(PATH, content=named(*names))
 
-    async with busy(stage, "Held"):
-        first = asyncio.create_task(sender.post(PATH, content=named("Held")))
-        await until_somebody_waits(stage)
+    async with busy(sender, stage) as first:
         others = [asyncio.create_task(sender.post(PATH, content=named(name))) for name in "ABCDE"]
-        await until_somebody_waits(stage)
-    answers = await asyncio.gather(first, *others)
+    answers = await asyncio.gather(*first, *others)
 
     written_by = await xmins(stage)
     assert [answer.json()["results"][0]["fingerprint"] for answer in answers] == names
     assert len({written_by[name] for name in "ABCDE"}) == 1
-    assert written_by["Held"] != written_by["A"]
+    assert written_by["A"] not in [written_by[name] for name in HELD]
 
 
 async def test_new_alerts_that_come_together_are_stored_by_one_transaction(sender, stage):
@@ -127,39 +133,35 @@ async def test_a_bad_webhook_costs_none_of_those_it_came_with(transactions, stag
 
 
 async def test_a_caller_that_hangs_up_costs_nobody_anything(sender, stage):
-    await sender.post(PATH, content=named("Held", "A", "B"))
+    await sender.post(PATH, content=named(*HELD, "A", "B"))
 
-    async with busy(stage, "Held"):
-        at_work = asyncio.create_task(sender.post(PATH, content=named("Held")))
-        await until_somebody_waits(stage)
+    async with busy(sender, stage) as at_work:
         waiting = [asyncio.create_task(sender.post(PATH, content=named(name))) for name in "AB"]
-        await until_somebody_waits(stage)
-        at_work.cancel()
+        await until_so_many_wait(stage, len(HELD))  # both have been read by then
+        at_work[0].cancel()
         waiting[0].cancel()
     answer = await waiting[1]
-    await asyncio.gather(at_work, *waiting, return_exceptions=True)
+    await asyncio.gather(*at_work, *waiting, return_exceptions=True)
 
     assert answer.status_code == 202
     counts = {row.fingerprint: row.received_count for row in await stage.alerts()}
-    assert counts == {"Held": 2, "A": 2, "B": 2}  # what was read is stored, heard or not
+    assert counts == dict.fromkeys([*HELD, "A", "B"], 2)  # what was read is stored, heard or not
 
 
 async def test_more_than_may_wait_is_asked_to_come_back(app, sender, stage):
     app.state.intake = Intake(stage.transactions, most_waiting=2)
-    await sender.post(PATH, content=named("Held", "A"))
+    await sender.post(PATH, content=named(*HELD, "A"))
 
-    async with busy(stage, "Held"):
-        first = asyncio.create_task(sender.post(PATH, content=named("Held")))
-        await until_somebody_waits(stage)
+    async with busy(sender, stage) as at_work:
         waiting = [asyncio.create_task(sender.post(PATH, content=named("A"))) for _ in range(2)]
-        await until_somebody_waits(stage)
+        await until_so_many_wait(stage, len(HELD))  # both have been read by then
         refused = await sender.post(PATH, content=named("A"))
-    taken = await asyncio.gather(first, *waiting)
+    taken = await asyncio.gather(*at_work, *waiting)
 
     assert refused.status_code == 503
     assert refused.headers["Retry-After"] == "5"
     assert refused.json()["code"] == "too_many_waiting"
-    assert [answer.status_code for answer in taken] == [202] * 3
+    assert [answer.status_code for answer in taken] == [202] * 4
 
 
 # --- at the same cost

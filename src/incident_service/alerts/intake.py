@@ -1,6 +1,6 @@
 """Take webhooks: what arrives while a transaction is at work is stored together by the next one.
 
-Each webhook goes through a queue that looks whether its sender may still send, and notes alerts that
+Each webhook goes through a queue that looks whether its sender may still send and notes alerts that
 fire on; for most webhooks that is all. What is new goes on to a second queue, which folds it into
 incidents, and what cannot be stored to a third, which keeps it for a look. So known alerts never
 wait for new ones, and each caller is answered after the commits that hold its alerts.
