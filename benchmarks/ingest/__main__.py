@@ -55,19 +55,10 @@ class Bench:
     async def service(self, scenario: Scenario) -> Measured:
         """Measure the service, from an empty database on."""
         await self._stack.forget()
-        if scenario.is_known:
-            await self._prime(scenario)
+        await self._stack.take(scenario.before)
         meter = Meter(self._stack.processes)
         load = await self._send(self._stack.ingest_urls, scenario.bodies, self._stack.headers)
         return Measured(load, meter.read())
-
-    async def _prime(self, scenario: Scenario) -> None:
-        """Make the alerts known."""
-        for body in scenario.bodies:
-            answer = await self._stack.customer.api.post(
-                "/v1/ingest/alertmanager", content=body, headers=self._stack.headers
-            )
-            answer.raise_for_status()
 
     async def _send(
         self, urls: Sequence[str], bodies: Sequence[bytes], headers: dict[str, str] | None = None
@@ -203,11 +194,8 @@ async def long_payload(stack: Stack) -> None:
     body = webhook([make_alert(f"long-{number}") for number in range(LONG_PAYLOAD)])
     for what in ("new", "known"):
         began_s = perf_counter()
-        answer = await stack.customer.api.post(
-            "/v1/ingest/alertmanager", content=body, headers=stack.headers
-        )
+        await stack.take([body])
         took_s = perf_counter() - began_s
-        answer.raise_for_status()
         say(f"{LONG_PAYLOAD:,} {what} alerts in one payload of {len(body):,} bytes: {took_s:.2f} s")
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,14 @@ class Stack:
     @property
     def ingest_urls(self) -> list[str]:
         return [f"{url}/v1/ingest/alertmanager" for url in self.urls]
+
+    async def take(self, bodies: Iterable[bytes]) -> None:
+        """Send webhooks, one after the other."""
+        for body in bodies:
+            answer = await self.customer.api.post(
+                "/v1/ingest/alertmanager", content=body, headers=self.headers
+            )
+            answer.raise_for_status()
 
     async def forget(self) -> None:
         """Begin with an empty database, as a fresh autovacuum would leave it."""
