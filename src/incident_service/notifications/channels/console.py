@@ -31,6 +31,7 @@ def printed(page: OutgoingPage) -> str:
     parts = [
         f"{subject(page)}\n{first}\n",
         f"… and {more} more incidents\n" if more > 0 else "",
+        f"answer it: {page.answer_url}" if page.answer_url else "",
         f"take it: {take}\n",
     ]
     return "\n".join(part for part in parts if part)
