@@ -5,7 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from incident_service.cli.serving import bind, make_server, serve
 
@@ -13,7 +13,7 @@ HOST = "127.0.0.1"
 
 
 @asynccontextmanager
-async def serving(app: FastAPI, port: int = 0) -> AsyncIterator[str]:
+async def serving(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
     """Serve as the product does, at a free port unless one is given; say at which address."""
     listening = bind(HOST, port)
     stopping = asyncio.Event()

@@ -137,9 +137,7 @@ async def nowhere(message: Message) -> None:
 async def test_an_alert_whose_answer_got_lost_is_sent_again_and_pages_once(
     service, customer, receiver, start_alertmanager
 ):
-    app = create_serving_app(service.runtime)
-    app.add_middleware(GatewayThatGaveUp)
-    async with serving(app) as base:
+    async with serving(GatewayThatGaveUp(create_serving_app(service.runtime))) as base:
         text = configuration(ingest_url(base), bearer(customer.ingest_key))
         sender = await start_alertmanager(text)
 

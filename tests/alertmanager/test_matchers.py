@@ -78,7 +78,8 @@ async def amtool(*arguments: str) -> tuple[int, str]:
         stderr=asyncio.subprocess.PIPE,
     )
     out, _ = await process.communicate()
-    return process.returncode or 0, out.decode().strip()
+    # Newer ones first say there what they would rather read.
+    return process.returncode or 0, out.decode().strip().rpartition("\n")[2]
 
 
 def configuration(path: Path, text: str) -> Path:

@@ -83,7 +83,7 @@ async def live(fate: Fate, app: FastAPI) -> None:
 async def live_as_api(app: MortalApp) -> None:
     listening = bind("127.0.0.1", 0)
     say(f"listens {listening.getsockname()[1]}")
-    await serve(make_server(app), listening, asyncio.Event())  # type: ignore[arg-type]  # any ASGI
+    await serve(make_server(app), listening, asyncio.Event())
 
 
 async def live_as_worker(runtime: Runtime, doom: Doom, *, has_dispatcher: bool) -> None:

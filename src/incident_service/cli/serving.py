@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from incident_service.cli.bounded_head import BoundedHead
 from incident_service.cli.failing import CannotRun
@@ -74,7 +74,7 @@ def with_bound_port(settings: Settings, listening: socket.socket) -> Settings:
     return settings.model_copy(update={"port": listening.getsockname()[1]})
 
 
-def make_server(app: FastAPI, *, grace_s: int = GRACE_S, head_bytes: int = HEAD_BYTES) -> Server:
+def make_server(app: ASGIApp, *, grace_s: int = GRACE_S, head_bytes: int = HEAD_BYTES) -> Server:
     """Make a server that trusts no proxy headers and gives open requests `grace_s` to end."""
     config = uvicorn.Config(
         app,
