@@ -25,8 +25,8 @@ Source = Connection | AsyncSession
 # Events after which nobody is to be paged, and those that let the climb go on.
 HOLDS = "('acknowledged', 'resolved', 'closed', 'snoozed')"
 GOES_ON = """('opened', 'reopened', 'unacknowledged', 'acknowledge_timed_out', 'escalated',
-              'restarted', 'snooze_ended')"""
-PAGES = "('paged', 'exhausted', 'reminded', 'nobody_to_page')"
+              'restarted', 'reassigned', 'snooze_ended')"""
+PAGES = "('paged', 'assignee_paged', 'exhausted', 'reminded', 'nobody_to_page')"
 PENDING = "NOT j.completed AND j.cancelled_at IS NULL"
 
 ALWAYS: Mapping[str, str] = {
@@ -173,7 +173,7 @@ ALWAYS: Mapping[str, str] = {
             SELECT kind FROM incident_events e
             WHERE e.incident_id = i.id AND e.kind IN (
                 'opened', 'reopened', 'unacknowledged', 'acknowledge_timed_out', 'escalated',
-                'restarted', 'acknowledged', 'resolved', 'closed')
+                'restarted', 'reassigned', 'acknowledged', 'resolved', 'closed')
             ORDER BY sequence DESC LIMIT 1) last
         WHERE i.status <> CASE last.kind WHEN 'acknowledged' THEN 'ACKNOWLEDGED'
             WHEN 'resolved' THEN 'RESOLVED' WHEN 'closed' THEN 'CLOSED' ELSE 'OPEN' END

@@ -16,7 +16,7 @@ TOLD: dict[str, str] = {
     EventKind.ACKNOWLEDGE_TIMED_OUT: "taken back: its acknowledge timed out",
     EventKind.ESCALATED: "escalated by {who}",
     EventKind.RESTARTED: "begun again at level 1 by {who}",
-    EventKind.REASSIGNED: "handed to another policy by {who}",
+    EventKind.REASSIGNED: "handed on by {who}",
     EventKind.SNOOZED: "snoozed by {who}",
     EventKind.SNOOZE_ENDED: "no longer snoozed",
     EventKind.EXHAUSTED: "the policy ran out",

@@ -10,17 +10,19 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from incident_service.core.actor import Actor
 from incident_service.core.db import Tx
 from incident_service.core.errors import Conflict
 from incident_service.escalation import queries, steps
 from incident_service.escalation.changes import Changes
-from incident_service.escalation.climb import Climb, climb
+from incident_service.escalation.climb import Climb, ask_person, climb
 from incident_service.escalation.models import EscalationJob, TimerKind
 from incident_service.escalation.plans import copy_plans
 from incident_service.escalation.steps import FIRST, Position
 from incident_service.incidents.models import Incident
 from incident_service.notifications import actions as notifications
 from incident_service.policies.plan import Plan
+from incident_service.policies.targets import Person
 
 
 class ClimbAtItsEnd(Conflict):
@@ -52,6 +54,28 @@ async def first_steps(tx: Tx, incidents: Sequence[Incident]) -> list[Climb]:
         incident.current_repeat, incident.current_level = 1, 0
         begin_epoch(incident)
     return [Climb(incident, FIRST) for incident in incidents]
+
+
+async def ask(tx: Tx, incident: Incident, person: Person, *, actor: Actor) -> None:
+    """Page one person instead of a level, in a new epoch.
+
+    When the person does not answer within the time of the level that was paged last, that level
+    is paged again, and the climb goes on from there.
+    """
+    await stop(tx, [incident])
+    changes = await begin_asking(tx, incident, person, actor=actor)
+    await changes.write(tx)
+
+
+async def begin_asking(tx: Tx, incident: Incident, person: Person, *, actor: Actor) -> Changes:
+    """Page one person about an incident that waits for no timer; the caller writes the changes."""
+    if not incident.current_level:
+        await copy_plans(tx, [incident])
+        incident.current_repeat = 1
+    begin_epoch(incident)
+    changes = Changes.of(tx)
+    ask_person(tx, changes, incident, person, current(incident), actor)
+    return changes
 
 
 async def resume(tx: Tx, incidents: Sequence[Incident]) -> None:

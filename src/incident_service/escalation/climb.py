@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from incident_service.catalog.priority import Priority
+from incident_service.core.actor import Actor
 from incident_service.core.db import Tx
 from incident_service.escalation import steps
 from incident_service.escalation.changes import Changes
@@ -56,6 +57,7 @@ async def climb(tx: Tx, changes: Changes, climbs: Sequence[Climb]) -> None:
         return
     reach = await reach_of(tx, climbs)
     for item in climbs:
+        item.incident.assigned_user_id = None  # whoever was asked alone has not answered
         step = steps.next_step(item.plan, item.due, reachable_levels(item, reach))
         skip(tx, changes, item, step.skipped, reach)
         match step:
@@ -127,6 +129,26 @@ def page(tx: Tx, changes: Changes, item: Climb, step: Page, reach: Reach) -> Non
         | ({"channels": names(channels)} if channels else {})
         | missed(item, {step.at.level}, reach)
         | lateness(tx, item),
+    )
+
+
+def ask_person(
+    tx: Tx, changes: Changes, incident: Incident, person: Person, at: Position, actor: Actor
+) -> None:
+    """Page one person, and set the timer of the level that is paged when they do not answer."""
+    levels = Plan.from_json(incident.escalation_plan).levels
+    minutes = levels[at.level - 1].timeout_minutes if at.level <= len(levels) else RECHECK_MINUTES
+    due_at = tx.now + changes.minutes(minutes)
+    incident.assigned_user_id = person.id
+    incident.last_escalated_at = tx.now
+    reason = f"assigned to you by {actor.name}"
+    changes.requests.append(request(incident, None, reason, addresses_of([person])))
+    changes.add_pending(incident, TimerKind.STEP, at, due_at)
+    timeline.record(
+        tx,
+        incident,
+        EventKind.ASSIGNEE_PAGED,
+        data={"users": names([person]), "next": as_json(at), "next_at": due_at.isoformat()},
     )
 
 
@@ -210,7 +232,7 @@ def tell_managers(
 
 def request(
     incident: Incident,
-    row_id: UUID,
+    row_id: UUID | None,
     reason: str,
     recipients: tuple[Recipient, ...],
 ) -> Request:

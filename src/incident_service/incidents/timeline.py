@@ -23,6 +23,7 @@ class EventKind(StrEnum):
     NOBODY_TO_PAGE = "nobody_to_page"
     EXHAUSTED = "exhausted"
     REMINDED = "reminded"
+    ASSIGNEE_PAGED = "assignee_paged"
     ASSIGNEE_TOLD = "assignee_told"
     PAGE_FAILED = "page_failed"
     ACKNOWLEDGED = "acknowledged"

@@ -17,7 +17,6 @@ from incident_service.incidents.locks import lock
 from incident_service.incidents.models import Incident
 from incident_service.incidents.queries import IncidentNotFound
 from incident_service.incidents.timeline import EventKind
-from incident_service.policies.queries import get_policy
 from incident_service.response.reopening import forget_acknowledge, reopen_incidents
 from incident_service.response.updates import tell_those_paged
 from incident_service.teams.auth import Principal
@@ -34,10 +33,6 @@ class KeyIsActiveAgain(Conflict):
 
 class ActsForOnePerson(Forbidden):
     """This key acts for one person; leave `user_id` out."""
-
-
-class PolicyInactive(Invalid):
-    """This policy pages nobody; activate it first, or choose another."""
 
 
 class UserUnknown(Invalid):
@@ -70,7 +65,7 @@ async def locked(tx: Tx, order: Order) -> tuple[Incident, Actor]:
         RoleTooLow: the person behind the key may not do this in the team.
         ActsForOnePerson, UserUnknown: see `actor_of`.
     """
-    actor = await actor_of(tx, order)
+    actor = await actor_of(tx, order.principal, order.user_id)
     incident = (await lock(tx.session, [order.incident_id])).get(order.incident_id)
     if incident is None or not order.principal.sees(incident.team_id):
         raise IncidentNotFound
@@ -78,19 +73,18 @@ async def locked(tx: Tx, order: Order) -> tuple[Incident, Actor]:
     return incident, actor
 
 
-async def actor_of(tx: Tx, order: Order) -> Actor:
-    """Return the person named in the order, or the key's own person, or the key.
+async def actor_of(tx: Tx, principal: Principal, user_id: UUID | None) -> Actor:
+    """Return the named person, or the key's own person, or the key.
 
     Raises:
         ActsForOnePerson: a person's key names somebody else.
         UserUnknown: the named user does not exist.
     """
-    principal = order.principal
-    if order.user_id is None:
+    if user_id is None:
         return principal.actor
-    if principal.roles is not None and order.user_id != principal.user_id:
+    if principal.roles is not None and user_id != principal.user_id:
         raise ActsForOnePerson
-    user = await tx.session.get(User, order.user_id)
+    user = await tx.session.get(User, user_id)
     if user is None or not user.is_active:
         raise UserUnknown("There is no active user with this id.", "/user_id")
     return Actor("user", user.id, user.name)
@@ -255,39 +249,6 @@ async def restart(tx: Tx, order: Order) -> Done:
     status = lifecycle.change(incident.status, Verb.ESCALATE)
     begin_again(incident, status)
     timeline.record(tx, incident, EventKind.RESTARTED, actor=actor, reason=order.reason)
-    await climbs.start(tx, [incident])
-    return Done(incident, changed=True)
-
-
-async def reassign(tx: Tx, order: Order, *, policy_id: UUID) -> Done:
-    """Let another policy page for the incident from its level 1, and its team own the incident.
-
-    One that is open and the policy's already stays as it is; `restart` begins again.
-
-    Raises:
-        EscalationPolicyNotFound, RoleTooLow: see `policies.queries.get_policy`.
-        PolicyInactive: it would page nobody.
-    """
-    # The policy is locked before the incident, as an edit of it that restarts incidents does.
-    policy = await get_policy(tx.session, policy_id, order.principal, lock=True)
-    if not policy.is_active:
-        raise PolicyInactive("", "/escalation_policy_id")
-    incident, actor = await locked(tx, order)
-    status = lifecycle.change(incident.status, Verb.REASSIGN)
-    if incident.status is Status.OPEN and incident.escalation_policy_id == policy.id:
-        return Done(incident, changed=False)
-    before = str(incident.escalation_policy_id) if incident.escalation_policy_id else None
-    incident.escalation_policy_id = policy.id
-    incident.team_id = policy.team_id
-    begin_again(incident, status)
-    timeline.record(
-        tx,
-        incident,
-        EventKind.REASSIGNED,
-        actor=actor,
-        reason=order.reason,
-        data={"policy": {"id": str(policy.id), "name": policy.name}, "from": before},
-    )
     await climbs.start(tx, [incident])
     return Done(incident, changed=True)
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from incident_service.core.http import InTx
 from incident_service.incidents.schemas import IncidentRead
-from incident_service.response import actions
+from incident_service.response import actions, handing_over
 from incident_service.response.actions import Done, Order
 from incident_service.response.schemas import (
     EscalateRequest,
@@ -89,9 +89,13 @@ async def snooze_incident(
 async def reassign_incident(
     tx: InTx, principal: Responder, incident_id: UUID, body: ReassignRequest
 ) -> VerbResult:
-    """Hand an incident to another policy: its level 1 is paged at once."""
+    """Hand an incident to a person, or to another policy's level 1; paged at once."""
     wanted = order(incident_id, principal, body)
-    return result(await actions.reassign(tx, wanted, policy_id=body.escalation_policy_id))
+    if body.assigned_user_id:
+        done = await handing_over.reassign_to_person(tx, wanted, body.assigned_user_id)
+        return result(done)
+    assert body.escalation_policy_id
+    return result(await handing_over.reassign_to_policy(tx, wanted, body.escalation_policy_id))
 
 
 @router.post("/escalate")

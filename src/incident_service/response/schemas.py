@@ -46,10 +46,22 @@ class EscalateRequest(VerbRequest):
 class ReassignRequest(VerbRequest):
     """Who shall deal with the incident instead."""
 
-    escalation_policy_id: UUID = Field(
+    escalation_policy_id: UUID | None = Field(
+        None,
         description="A policy, also another team's: it pages from its level 1, and its team owns "
-        "the incident from now on."
+        "the incident from now on.",
     )
+    assigned_user_id: UUID | None = Field(
+        None,
+        description="A person: they alone are paged, at once. Unless they acknowledge in the time "
+        "of the present level, that level is paged again.",
+    )
+
+    @model_validator(mode="after")
+    def _name_one(self) -> "ReassignRequest":
+        if (self.escalation_policy_id is None) == (self.assigned_user_id is None):
+            raise ValueError("give escalation_policy_id or assigned_user_id, one of them")
+        return self
 
 
 class VerbResult(BaseModel):
