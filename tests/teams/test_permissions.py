@@ -120,6 +120,7 @@ list_incident_alerts              401   ok   ok   ok     ok   404     ok      ok
 list_rejected_alerts              401   ok   ok   ok     ok   404     ok      ok        ok       404
 list_notifications                401   ok   ok   ok     ok   404     ok      ok        ok       404
 list_escalation_jobs              401   ok   ok   ok     ok   404     ok      ok        ok       404
+create_incident                   401   ok   ok   403    ok   404     ok      ok        403      404
 acknowledge_incident              401   ok   ok   403    ok   404     ok      ok        403      404
 unacknowledge_incident            401   ok   ok   403    ok   404     ok      ok        403      404
 snooze_incident                   401   ok   ok   403    ok   404     ok      ok        403      404
@@ -465,6 +466,16 @@ REQUESTS: dict[str, Callable[[World], Awaitable[Request]]] = {
     "list_rejected_alerts": of("sender_of_nonsense", "GET", "integrations/{}/rejected-alerts"),
     "list_notifications": of("incident", "GET", "incidents/{}/notifications"),
     "list_escalation_jobs": of("incident", "GET", "incidents/{}/escalation-jobs"),
+    "create_incident": of(
+        "service",
+        "POST",
+        "incidents",
+        lambda world: {
+            "service_id": str(world.stage.service.id),
+            "title": f"Trouble {next(serial)}",
+            "priority": "high",
+        },
+    ),
     "acknowledge_incident": of("incident", "POST", "incidents/{}/acknowledge"),
     "unacknowledge_incident": of("incident", "POST", "incidents/{}/unacknowledge"),
     "snooze_incident": of(

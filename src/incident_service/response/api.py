@@ -2,14 +2,15 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from incident_service.core.http import InTx
 from incident_service.incidents.schemas import IncidentRead
-from incident_service.response import actions, handing_over
+from incident_service.response import actions, creating, handing_over
 from incident_service.response.actions import Done, Order
 from incident_service.response.schemas import (
     EscalateRequest,
+    IncidentCreate,
     ReassignRequest,
     ResolveRequest,
     SnoozeRequest,
@@ -18,7 +19,8 @@ from incident_service.response.schemas import (
 )
 from incident_service.teams.auth import Principal, Responder
 
-router = APIRouter(prefix="/incidents/{incident_id}", tags=["incidents"])
+collection = APIRouter(prefix="/incidents", tags=["incidents"])
+one = APIRouter(prefix="/incidents/{incident_id}", tags=["incidents"])
 CONFLICTS: dict[str, str] = {}
 NOTHING_SAID = VerbRequest()
 JUST_RESOLVE = ResolveRequest()
@@ -34,7 +36,30 @@ def result(done: Done) -> VerbResult:
     return VerbResult(changed=done.changed, incident=IncidentRead.model_validate(done.incident))
 
 
-@router.post("/acknowledge")
+@collection.post("", status_code=201, responses={200: {"model": VerbResult}})
+async def create_incident(
+    tx: InTx, principal: Responder, body: IncidentCreate, response: Response
+) -> VerbResult:
+    """Open an incident by hand: it pages at once, and only people resolve it.
+
+    201 when it is new, 200 when one of the same `key` is active already.
+    """
+    report = creating.Report(
+        service_id=body.service_id,
+        title=body.title,
+        priority=body.priority,
+        description=body.description,
+        key=body.key,
+        policy_id=body.escalation_policy_id,
+        assigned_user_id=body.assigned_user_id,
+    )
+    done = await creating.create(tx, report, principal, user_id=body.user_id, reason=body.reason)
+    if not done.changed:
+        response.status_code = 200
+    return result(done)
+
+
+@one.post("/acknowledge")
 async def acknowledge_incident(
     tx: InTx, principal: Responder, incident_id: UUID, body: VerbRequest = NOTHING_SAID
 ) -> VerbResult:
@@ -42,7 +67,7 @@ async def acknowledge_incident(
     return result(await actions.acknowledge(tx, order(incident_id, principal, body)))
 
 
-@router.post("/unacknowledge")
+@one.post("/unacknowledge")
 async def unacknowledge_incident(
     tx: InTx, principal: Responder, incident_id: UUID, body: VerbRequest = NOTHING_SAID
 ) -> VerbResult:
@@ -50,7 +75,7 @@ async def unacknowledge_incident(
     return result(await actions.unacknowledge(tx, order(incident_id, principal, body)))
 
 
-@router.post("/resolve")
+@one.post("/resolve")
 async def resolve_incident(
     tx: InTx, principal: Responder, incident_id: UUID, body: ResolveRequest = JUST_RESOLVE
 ) -> VerbResult:
@@ -61,7 +86,7 @@ async def resolve_incident(
     return result(done)
 
 
-@router.post("/close")
+@one.post("/close")
 async def close_incident(
     tx: InTx, principal: Responder, incident_id: UUID, body: VerbRequest = NOTHING_SAID
 ) -> VerbResult:
@@ -69,7 +94,7 @@ async def close_incident(
     return result(await actions.close(tx, order(incident_id, principal, body)))
 
 
-@router.post("/reopen")
+@one.post("/reopen")
 async def reopen_incident(
     tx: InTx, principal: Responder, incident_id: UUID, body: VerbRequest = NOTHING_SAID
 ) -> VerbResult:
@@ -77,7 +102,7 @@ async def reopen_incident(
     return result(await actions.reopen(tx, order(incident_id, principal, body)))
 
 
-@router.post("/snooze")
+@one.post("/snooze")
 async def snooze_incident(
     tx: InTx, principal: Responder, incident_id: UUID, body: SnoozeRequest
 ) -> VerbResult:
@@ -85,7 +110,7 @@ async def snooze_incident(
     return result(await actions.snooze(tx, order(incident_id, principal, body), body.until))
 
 
-@router.post("/reassign")
+@one.post("/reassign")
 async def reassign_incident(
     tx: InTx, principal: Responder, incident_id: UUID, body: ReassignRequest
 ) -> VerbResult:
@@ -98,7 +123,7 @@ async def reassign_incident(
     return result(await handing_over.reassign_to_policy(tx, wanted, body.escalation_policy_id))
 
 
-@router.post("/escalate")
+@one.post("/escalate")
 async def escalate_incident(
     tx: InTx, principal: Responder, incident_id: UUID, body: EscalateRequest
 ) -> VerbResult:
@@ -113,3 +138,8 @@ async def escalate_incident(
         seen_repeat=body.current_repeat or 1,
     )
     return result(done)
+
+
+router = APIRouter()
+router.include_router(collection)  # first: its paths have words where the others have an id
+router.include_router(one)

@@ -4,7 +4,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
-from incident_service.core.fields import Instant, Prose, Request
+from incident_service.catalog.priority import Priority
+from incident_service.core.fields import ExternalId, Instant, Name, Prose, Request
 from incident_service.incidents.schemas import IncidentRead
 
 
@@ -62,6 +63,28 @@ class ReassignRequest(VerbRequest):
         if (self.escalation_policy_id is None) == (self.assigned_user_id is None):
             raise ValueError("give escalation_policy_id or assigned_user_id, one of them")
         return self
+
+
+class IncidentCreate(Request):
+    """An incident that somebody opens by hand."""
+
+    service_id: UUID
+    title: Name
+    priority: Priority
+    description: Prose = Field("", description="Shown in pages.")
+    key: ExternalId | None = Field(
+        None,
+        description="Your own name for the trouble. While an incident of this service and key is "
+        "active, asking again answers that one and changes nothing.",
+    )
+    escalation_policy_id: UUID | None = Field(
+        None, description="Instead of the service's; its team owns the incident."
+    )
+    assigned_user_id: UUID | None = Field(
+        None, description="Page this person first; level 1 follows when they do not answer."
+    )
+    user_id: UUID | None = Field(None, description="The person who acts, when the key is a tool's.")
+    reason: Prose | None = None
 
 
 class VerbResult(BaseModel):

@@ -1,0 +1,118 @@
+"""Incidents that somebody opens by hand."""
+
+from typing import Any
+
+import httpx
+from tests import factories
+from tests.stage import Stage
+
+
+async def create(api: httpx.AsyncClient, stage: Stage, **changes: Any) -> httpx.Response:
+    body = {"service_id": str(stage.service.id), "title": "Checkout is slow", "priority": "high"}
+    return await api.post("/v1/incidents", json=body | changes)
+
+
+async def test_it_pages_level_one_at_once_and_climbs(api, stage):
+    answer = await create(api, stage, description="Since the last release.")
+    await stage.wait(5)
+
+    incident = await stage.incident()
+    shown = answer.json()
+    assert (answer.status_code, shown["changed"]) == (201, True)
+    assert (shown["incident"]["number"], shown["incident"]["title"]) == (
+        incident.number,
+        "Checkout is slow",
+    )
+    assert shown["incident"]["annotations"] == {"description": "Since the last release."}
+    assert await stage.told(incident) == ["First", "Second"]
+    assert await stage.violations() == []
+
+
+async def test_the_timeline_names_who_opened_it_and_why(api, stage):
+    await create(api, stage, user_id=str(stage.second.id), reason="a customer called")
+
+    opened, paged = await stage.events(await stage.incident())
+    assert (opened.kind, opened.actor["name"], opened.reason) == (
+        "opened",
+        "Second",
+        "a customer called",
+    )
+    assert paged.kind == "paged"
+
+
+async def test_no_alert_joins_or_resolves_it(api, stage):
+    await create(api, stage)
+
+    await stage.fire("Disk")
+    await stage.clear("Disk")
+
+    by_hand, of_alerts = await stage.incidents()
+    assert (by_hand.status, by_hand.alert_count) == ("OPEN", 0)
+    assert of_alerts.status == "RESOLVED"
+
+
+async def test_one_below_what_its_service_pages_for_is_quiet(api, stage):
+    answer = await create(api, stage, priority="info")
+
+    assert answer.json()["incident"]["is_quiet"] is True
+    assert await stage.told(await stage.incident()) == []
+    assert await stage.violations() == []
+
+
+async def test_an_assignee_is_paged_first_and_level_one_follows(api, stage):
+    await create(api, stage, assigned_user_id=str(stage.manager.id), priority="info")
+    before = await stage.incident()
+    await stage.wait(5)
+
+    incident = await stage.incident()
+    assert before.assigned_user_id == stage.manager.id
+    assert await stage.told(incident) == ["Manager", "First"]
+    assert await stage.kinds(incident) == ["opened", "assignee_paged", "paged"]
+    assert await stage.violations() == []
+
+
+async def test_a_policy_of_another_team_pages_and_its_team_owns_it(api, stage, transactions):
+    async with transactions.open() as tx:
+        team = await factories.make_team(tx)
+        person = await factories.make_user(tx, team=team)
+        other = await factories.make_policy(tx, team, [person])
+
+    answer = await create(api, stage, escalation_policy_id=str(other.id))
+
+    incident = await stage.incident()
+    assert answer.json()["incident"]["team_id"] == str(team.id)
+    assert [row.user_id for row in await stage.notifications(incident)] == [person.id]
+
+
+async def test_what_would_wait_for_nobody_is_refused(api, stage, transactions):
+    async with transactions.open() as tx:
+        off = await factories.make_policy(tx, stage.team, [stage.first], is_active=False)
+        silent = await factories.make_user(tx, team=stage.team, address=None)
+
+    inactive = await create(api, stage, escalation_policy_id=str(off.id))
+    unreachable = await create(api, stage, assigned_user_id=str(silent.id))
+
+    assert (inactive.status_code, inactive.json()["code"]) == (422, "policy_inactive")
+    assert (unreachable.status_code, unreachable.json()["code"]) == (422, "person_unreachable")
+    assert await stage.incidents() == []
+
+
+async def test_reporting_the_same_key_again_answers_the_active_incident(api, stage):
+    first = await create(api, stage, key="checkout")
+
+    again = await create(api, stage, key="checkout", title="Still slow")
+
+    assert (again.status_code, again.json()["changed"]) == (200, False)
+    assert again.json()["incident"]["id"] == first.json()["incident"]["id"]
+    assert await stage.told(await stage.incident()) == ["First"]
+
+
+async def test_a_key_whose_incident_is_over_opens_another_linked_to_it(api, stage):
+    await create(api, stage, key="checkout")
+    await stage.do("resolve", await stage.incident())
+
+    again = await create(api, stage, key="checkout")
+
+    old, new = await stage.incidents()
+    assert again.status_code == 201
+    assert new.previous_incident_id == old.id
