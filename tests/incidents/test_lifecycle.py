@@ -14,6 +14,8 @@ ALLOWED = {
     (Status.OPEN, Verb.SNOOZE): Status.OPEN,
     (Status.OPEN, Verb.ESCALATE): Status.OPEN,
     (Status.OPEN, Verb.REASSIGN): Status.OPEN,
+    (Status.OPEN, Verb.PRIORITIZE): Status.OPEN,
+    (Status.ACKNOWLEDGED, Verb.PRIORITIZE): Status.ACKNOWLEDGED,
     (Status.ACKNOWLEDGED, Verb.ACKNOWLEDGE): None,
     (Status.ACKNOWLEDGED, Verb.UNACKNOWLEDGE): Status.OPEN,
     (Status.ACKNOWLEDGED, Verb.RESOLVE): Status.RESOLVED,
@@ -65,7 +67,7 @@ def test_doing_it_twice_is_doing_it_once(status, verb):
         once = change(status, verb) or status
     except NotAllowedNow:
         return
-    if verb in (Verb.SNOOZE, Verb.ESCALATE, Verb.REASSIGN):
-        return  # these say "again" each time
+    if verb in (Verb.SNOOZE, Verb.ESCALATE, Verb.REASSIGN, Verb.PRIORITIZE):
+        return  # what these ask for is more than a status
 
     assert change(once, verb) is None

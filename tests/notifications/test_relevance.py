@@ -34,5 +34,11 @@ def test_nobody_is_paged_about_a_snoozed_incident():
     assert not is_relevant(NotificationKind.PAGE, 1, snoozed, NOON)
 
 
+def test_nobody_is_paged_about_an_incident_that_has_become_quiet():
+    quiet = Standing(Status.OPEN, 1, None, is_quiet=True)
+
+    assert not is_relevant(NotificationKind.PAGE, 1, quiet, NOON)
+
+
 def test_a_snooze_ends_at_its_instant():
     assert is_relevant(NotificationKind.PAGE, 1, Standing(Status.OPEN, 1, NOON), NOON)

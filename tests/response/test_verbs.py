@@ -234,6 +234,27 @@ async def test_a_snooze_into_the_past_is_refused(stage):
         await stage.do("snooze", await stage.incident(), until=stage.clock())
 
 
+async def test_the_same_snooze_again_changes_nothing(stage):
+    await stage.fire("Disk")
+    until = stage.clock() + 60 * MINUTE
+    await stage.do("snooze", await stage.incident(), until=until)
+
+    again = await stage.do("snooze", await stage.incident(), until=until)
+
+    assert not again.changed
+    assert await stage.kinds(await stage.incident()) == ["opened", "paged", "snoozed"]
+
+
+async def test_a_restart_that_names_the_climb_it_saw_is_done_once(stage):
+    await stage.fire("Disk")
+
+    first = await stage.do("restart", await stage.incident(), seen_epoch=1)
+    again = await stage.do("restart", await stage.incident(), seen_epoch=1)
+
+    assert (first.changed, again.changed) == (True, False)
+    assert await stage.told(await stage.incident()) == ["First", "First"]
+
+
 async def test_another_teams_incident_does_not_exist(stage):
     await stage.fire("Disk")
     stage.principal = Principal(

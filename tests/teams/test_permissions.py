@@ -126,6 +126,8 @@ unacknowledge_incident            401   ok   ok   403    ok   404     ok      ok
 snooze_incident                   401   ok   ok   403    ok   404     ok      ok        403      404
 escalate_incident                 401   ok   ok   403    ok   404     ok      ok        403      404
 reassign_incident                 401   ok   ok   403    ok   404     ok      ok        403      404
+change_incident_priority          401   ok   ok   403    ok   404     ok      ok        403      404
+add_incident_note                 401   ok   ok   403    ok   404     ok      ok        403      404
 resolve_incident                  401   ok   ok   403    ok   404     ok      ok        403      404
 close_incident                    401   ok   ok   403    ok   404     ok      ok        403      404
 reopen_incident                   401   ok   ok   403    ok   404     ok      ok        403      404
@@ -491,6 +493,10 @@ REQUESTS: dict[str, Callable[[World], Awaitable[Request]]] = {
         "incidents/{}/reassign",
         lambda world: {"escalation_policy_id": str(world.stage.policy.id)},
     ),
+    "change_incident_priority": of(
+        "incident", "POST", "incidents/{}/priority", saying({"priority": "high"})
+    ),
+    "add_incident_note": of("incident", "POST", "incidents/{}/notes", saying({"text": "Seen."})),
     "resolve_incident": of("incident", "POST", "incidents/{}/resolve"),
     "close_incident": of("resolved", "POST", "incidents/{}/close"),
     "reopen_incident": of("resolved", "POST", "incidents/{}/reopen"),

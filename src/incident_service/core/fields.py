@@ -47,6 +47,11 @@ Name = Annotated[
     AfterValidator(_one_line),
 ]
 Prose = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_storable)]
+Words = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000),
+    AfterValidator(_storable),
+]
 ExternalId = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200),

@@ -36,6 +36,7 @@ class Verb(StrEnum):
     SNOOZE = "snooze"
     ESCALATE = "escalate"
     REASSIGN = "reassign"
+    PRIORITIZE = "prioritize"
 
 
 class NotAllowedNow(Conflict):
@@ -54,6 +55,7 @@ PARTICIPLE = {
     Verb.SNOOZE: "snoozed",
     Verb.ESCALATE: "escalated",
     Verb.REASSIGN: "reassigned",
+    Verb.PRIORITIZE: "given another priority",
 }
 
 TRANSITIONS: dict[Verb, dict[Status, Status]] = {
@@ -65,6 +67,10 @@ TRANSITIONS: dict[Verb, dict[Status, Status]] = {
     Verb.SNOOZE: {Status.OPEN: Status.OPEN},
     Verb.ESCALATE: {Status.OPEN: Status.OPEN, Status.ACKNOWLEDGED: Status.OPEN},
     Verb.REASSIGN: {Status.OPEN: Status.OPEN, Status.ACKNOWLEDGED: Status.OPEN},
+    Verb.PRIORITIZE: {
+        Status.OPEN: Status.OPEN,
+        Status.ACKNOWLEDGED: Status.ACKNOWLEDGED,
+    },
 }
 
 # Verbs that find their work done already: they answer "unchanged" instead of refusing.

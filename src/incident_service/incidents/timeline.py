@@ -17,6 +17,7 @@ class EventKind(StrEnum):
     ALERTS_RESOLVED = "alerts_resolved"
     ALERTS_STALE = "alerts_stale"
     PRIORITY_RAISED = "priority_raised"
+    PRIORITY_LOWERED = "priority_lowered"
     PAGED = "paged"
     LEVELS_SKIPPED = "levels_skipped"
     LEVEL_UNREACHED = "level_unreached"
@@ -37,6 +38,7 @@ class EventKind(StrEnum):
     RESOLVED = "resolved"
     REOPENED = "reopened"
     CLOSED = "closed"
+    NOTED = "noted"
 
 
 def record(

@@ -65,7 +65,12 @@ async def keep_relevant(tx: Tx, locked: Sequence[Notification], base_url: str) -
     overtaken: list[UUID] = []
     for row in locked:
         incident = named[row.incident_id].incident
-        standing = Standing(incident.status, incident.escalation_epoch, incident.snoozed_until)
+        standing = Standing(
+            incident.status,
+            incident.escalation_epoch,
+            incident.snoozed_until,
+            incident.is_quiet,
+        )
         if is_relevant(row.kind, row.epoch, standing, tx.now):
             kept.append(row)
         else:

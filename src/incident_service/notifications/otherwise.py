@@ -91,7 +91,7 @@ async def tell_fallback(
 def is_climbing(tx: Tx, incident: Incident) -> bool:
     """Say whether anybody is to be told of the incident at this moment."""
     is_snoozed = incident.snoozed_until is not None and incident.snoozed_until > tx.now
-    return incident.status is Status.OPEN and not is_snoozed
+    return incident.status is Status.OPEN and not is_snoozed and not incident.is_quiet
 
 
 async def already_told(tx: Tx, contact: UUID, incidents: Sequence[Incident]) -> set[UUID]:

@@ -14,6 +14,7 @@ class Standing:
     status: Status
     epoch: int
     snoozed_until: datetime | None
+    is_quiet: bool = False
 
 
 def is_relevant(kind: NotificationKind, epoch: int, incident: Standing, now: datetime) -> bool:
@@ -29,4 +30,4 @@ def is_relevant(kind: NotificationKind, epoch: int, incident: Standing, now: dat
             return True
         case NotificationKind.PAGE:
             snoozed = incident.snoozed_until is not None and incident.snoozed_until > now
-            return incident.status is Status.OPEN and not snoozed
+            return incident.status is Status.OPEN and not snoozed and not incident.is_quiet

@@ -47,7 +47,8 @@ async def replan(tx: Tx, user_id: UUID) -> None:
     steps: dict[UUID, list[Notification]] = defaultdict(list)
     for row in rows:
         incident = incidents[row.incident_id]
-        if incident.status is Status.OPEN and row.epoch == incident.escalation_epoch:
+        is_climbing = incident.status is Status.OPEN and not incident.is_quiet
+        if is_climbing and row.epoch == incident.escalation_epoch:
             steps[row.escalation_job_id or row.id].append(row)
     if not steps:
         return

@@ -206,6 +206,8 @@ async def is_key_active(tx: Tx, incident: Incident) -> bool:
 async def snooze(tx: Tx, order: Order, until: datetime) -> Done:
     """Hold the climb of an open incident until an instant; then its level is paged again.
 
+    Another instant takes the place of the one before.
+
     Raises:
         Invalid: the instant is past.
     """
@@ -213,6 +215,8 @@ async def snooze(tx: Tx, order: Order, until: datetime) -> Done:
         raise Invalid("Give an instant in the future.", "/until")
     incident, actor = await locked(tx, order)
     lifecycle.change(incident.status, Verb.SNOOZE)
+    if incident.snoozed_until == until:
+        return Done(incident, changed=False)
     incident.snoozed_until = until
     timeline.record(
         tx,
@@ -243,10 +247,15 @@ async def escalate(tx: Tx, order: Order, *, seen_level: int, seen_repeat: int) -
     return Done(incident, changed=True)
 
 
-async def restart(tx: Tx, order: Order) -> Done:
-    """Begin at level 1 with a fresh copy of the policy."""
+async def restart(tx: Tx, order: Order, *, seen_epoch: int | None = None) -> Done:
+    """Begin at level 1 with a fresh copy of the policy.
+
+    A climb that is not the one that the caller saw has begun anew already: it is left alone.
+    """
     incident, actor = await locked(tx, order)
     status = lifecycle.change(incident.status, Verb.ESCALATE)
+    if seen_epoch is not None and incident.escalation_epoch != seen_epoch:
+        return Done(incident, changed=False)
     begin_again(incident, status)
     timeline.record(tx, incident, EventKind.RESTARTED, actor=actor, reason=order.reason)
     await climbs.start(tx, [incident])

@@ -6,11 +6,13 @@ from fastapi import APIRouter, Response
 
 from incident_service.core.http import InTx
 from incident_service.incidents.schemas import IncidentRead
-from incident_service.response import actions, creating, handing_over
+from incident_service.response import actions, creating, handing_over, noting, prioritizing
 from incident_service.response.actions import Done, Order
 from incident_service.response.schemas import (
     EscalateRequest,
     IncidentCreate,
+    NoteRequest,
+    PriorityRequest,
     ReassignRequest,
     ResolveRequest,
     SnoozeRequest,
@@ -123,6 +125,24 @@ async def reassign_incident(
     return result(await handing_over.reassign_to_policy(tx, wanted, body.escalation_policy_id))
 
 
+@one.post("/priority")
+async def change_incident_priority(
+    tx: InTx, principal: Responder, incident_id: UUID, body: PriorityRequest
+) -> VerbResult:
+    """Raise or lower the priority: a raise wakes what is quiet or snoozed."""
+    wanted = order(incident_id, principal, body)
+    return result(await prioritizing.change_priority(tx, wanted, body.priority))
+
+
+@one.post("/notes")
+async def add_incident_note(
+    tx: InTx, principal: Responder, incident_id: UUID, body: NoteRequest
+) -> VerbResult:
+    """Write down what you found out. It is in the timeline, and pages tell nothing of it."""
+    wanted = Order(incident_id, principal, body.user_id)
+    return result(await noting.note(tx, wanted, body.text))
+
+
 @one.post("/escalate")
 async def escalate_incident(
     tx: InTx, principal: Responder, incident_id: UUID, body: EscalateRequest
@@ -130,7 +150,7 @@ async def escalate_incident(
     """Page the next level now, or begin again with `restart`."""
     wanted = order(incident_id, principal, body)
     if body.restart:
-        return result(await actions.restart(tx, wanted))
+        return result(await actions.restart(tx, wanted, seen_epoch=body.escalation_epoch))
     done = await actions.escalate(
         tx,
         wanted,

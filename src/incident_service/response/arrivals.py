@@ -11,7 +11,7 @@ from uuid import UUID
 
 from incident_service.catalog.models import Service
 from incident_service.catalog.priority import Priority
-from incident_service.core.actor import ALERTS
+from incident_service.core.actor import ALERTS, Actor
 from incident_service.core.bulk import insert_rows
 from incident_service.core.db import Overtaken, Tx
 from incident_service.core.ids import new_id
@@ -158,13 +158,17 @@ async def restart(tx: Tx, incidents: Sequence[Incident], reason: str) -> None:
     await climbs.start(tx, incidents)
 
 
-async def end_snooze(tx: Tx, incidents: Sequence[Incident]) -> None:
-    """A more urgent alert is worth waking up for."""
+async def end_snooze(
+    tx: Tx,
+    incidents: Sequence[Incident],
+    *,
+    actor: Actor = ALERTS,
+    reason: str = "a higher priority joined",
+) -> None:
+    """What has become more urgent is worth waking up for."""
     for incident in incidents:
         incident.snoozed_until = None
-        timeline.record(
-            tx, incident, EventKind.SNOOZE_ENDED, actor=ALERTS, reason="a higher priority joined"
-        )
+        timeline.record(tx, incident, EventKind.SNOOZE_ENDED, actor=actor, reason=reason)
     if incidents:
         await climbs.resume(tx, incidents)
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, model_validator
 
 from incident_service.catalog.priority import Priority
-from incident_service.core.fields import ExternalId, Instant, Name, Prose, Request
+from incident_service.core.fields import ExternalId, Instant, Name, Prose, Request, Words
 from incident_service.incidents.schemas import IncidentRead
 
 
@@ -36,6 +36,12 @@ class EscalateRequest(VerbRequest):
     current_level: int | None = Field(None, ge=0, description="As read from the incident.")
     current_repeat: int | None = Field(None, ge=1, description="As read from the incident.")
     restart: bool = Field(False, description="Begin at level 1 with the policy as it is now.")
+    escalation_epoch: int | None = Field(
+        None,
+        ge=0,
+        description="As read from the incident. A climb that has begun anew since is left alone, "
+        "so that a restart may be asked for twice.",
+    )
 
     @model_validator(mode="after")
     def _say_what_was_seen(self) -> "EscalateRequest":
@@ -63,6 +69,21 @@ class ReassignRequest(VerbRequest):
         if (self.escalation_policy_id is None) == (self.assigned_user_id is None):
             raise ValueError("give escalation_policy_id or assigned_user_id, one of them")
         return self
+
+
+class PriorityRequest(VerbRequest):
+    """How urgent the incident is."""
+
+    priority: Priority
+
+
+class NoteRequest(Request):
+    """What somebody found out."""
+
+    text: Words
+    user_id: UUID | None = Field(
+        None, description="The person who writes, when the key is a tool's."
+    )
 
 
 class IncidentCreate(Request):
