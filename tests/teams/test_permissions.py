@@ -128,6 +128,8 @@ escalate_incident                 401   ok   ok   403    ok   404     ok      ok
 reassign_incident                 401   ok   ok   403    ok   404     ok      ok        403      404
 change_incident_priority          401   ok   ok   403    ok   404     ok      ok        403      404
 add_incident_note                 401   ok   ok   403    ok   404     ok      ok        403      404
+relate_incidents                  401   ok   ok   403    ok   404     ok      ok        403      404
+unrelate_incidents                401   ok   ok   403    ok   404     ok      ok        403      404
 resolve_incident                  401   ok   ok   403    ok   404     ok      ok        403      404
 close_incident                    401   ok   ok   403    ok   404     ok      ok        403      404
 reopen_incident                   401   ok   ok   403    ok   404     ok      ok        403      404
@@ -265,6 +267,10 @@ class World:
     async def incident(self) -> Any:
         await self.stage.fire(f"Alert {next(serial)}")
         return (await self.stage.incidents())[-1]
+
+    async def two_incidents(self) -> str:
+        """The path that ends in the link between two incidents."""
+        return f"{(await self.incident()).id}/related/{(await self.incident()).id}"
 
     async def resolved(self) -> Any:
         incident = await self.incident()
@@ -497,6 +503,8 @@ REQUESTS: dict[str, Callable[[World], Awaitable[Request]]] = {
         "incident", "POST", "incidents/{}/priority", saying({"priority": "high"})
     ),
     "add_incident_note": of("incident", "POST", "incidents/{}/notes", saying({"text": "Seen."})),
+    "relate_incidents": of("two_incidents", "PUT", "incidents/{}"),
+    "unrelate_incidents": of("two_incidents", "DELETE", "incidents/{}"),
     "resolve_incident": of("incident", "POST", "incidents/{}/resolve"),
     "close_incident": of("resolved", "POST", "incidents/{}/close"),
     "reopen_incident": of("resolved", "POST", "incidents/{}/reopen"),

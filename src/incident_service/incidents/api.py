@@ -11,7 +11,14 @@ from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
 from incident_service.incidents import queries
 from incident_service.incidents.lifecycle import Status
-from incident_service.incidents.schemas import EventPage, EventRead, IncidentPage, IncidentRead
+from incident_service.incidents.schemas import (
+    EventPage,
+    EventRead,
+    IncidentDetail,
+    IncidentPage,
+    IncidentRead,
+    RelatedRead,
+)
 from incident_service.teams.auth import Reader
 
 router = APIRouter(prefix="/incidents", tags=["incidents"])
@@ -60,10 +67,12 @@ async def list_incidents(
 
 
 @router.get("/{incident_id}")
-async def get_incident(tx: InTx, principal: Reader, incident_id: UUID) -> IncidentRead:
-    """Show one incident."""
+async def get_incident(tx: InTx, principal: Reader, incident_id: UUID) -> IncidentDetail:
+    """Show one incident, and which others are linked to it."""
     incident = await queries.get_incident(tx.session, incident_id, principal)
-    return IncidentRead.model_validate(incident)
+    related = await queries.list_related(tx.session, incident_id, principal)
+    shown = IncidentRead.model_validate(incident).model_dump()
+    return IncidentDetail(**shown, related=[RelatedRead.model_validate(row) for row in related])
 
 
 @router.get("/{incident_id}/timeline")

@@ -99,6 +99,22 @@ class Incident(Base):
     )
 
 
+class IncidentRelation(Base):
+    """A link between two incidents that have to do with each other; the lesser id comes first."""
+
+    __tablename__ = "incident_relations"
+
+    first_id: Mapped[UUID] = mapped_column(
+        ForeignKey("incidents.id", ondelete="CASCADE"), primary_key=True
+    )
+    second_id: Mapped[UUID] = mapped_column(
+        ForeignKey("incidents.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    created_at: Mapped[datetime]
+
+    __table_args__ = (CheckConstraint("first_id < second_id", name="in_order"),)
+
+
 class IncidentEvent(Base):
     """One change of an incident: what, by whom, why.
 

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select, text
+from sqlalchemy import Select, func, or_, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.catalog.priority import Priority
 from incident_service.core.errors import NotFound
 from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.incidents.lifecycle import Status
-from incident_service.incidents.models import Incident, IncidentEvent
+from incident_service.incidents.models import Incident, IncidentEvent, IncidentRelation
 from incident_service.teams.auth import Principal
 
 
@@ -46,6 +46,20 @@ async def get_incident(session: AsyncSession, incident_id: UUID, principal: Prin
     if incident is None or not principal.sees(incident.team_id):
         raise IncidentNotFound
     return incident
+
+
+async def list_related(
+    session: AsyncSession, incident_id: UUID, principal: Principal
+) -> Sequence[Incident]:
+    """Return the incidents that are linked to this one and that the caller sees, oldest first."""
+    linked = union_all(
+        select(IncidentRelation.second_id).where(IncidentRelation.first_id == incident_id),
+        select(IncidentRelation.first_id).where(IncidentRelation.second_id == incident_id),
+    )
+    statement = select(Incident).where(Incident.id.in_(linked)).order_by(Incident.number)
+    if principal.team_ids is not None:
+        statement = statement.where(Incident.team_id.in_(principal.team_ids))
+    return (await session.scalars(statement)).all()
 
 
 async def list_incidents(

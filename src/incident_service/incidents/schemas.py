@@ -45,6 +45,23 @@ class IncidentRead(Response):
     version: int
 
 
+class RelatedRead(Response):
+    """An incident that somebody linked to another."""
+
+    id: UUID
+    number: int
+    title: str
+    status: Status
+    priority: Priority
+    team_id: UUID
+
+
+class IncidentDetail(IncidentRead):
+    """An incident with those that are linked to it."""
+
+    related: list[RelatedRead] = Field(description="Without those that the key cannot see.")
+
+
 class IncidentPage(BaseModel):
     """A page of incidents, newest first."""
 

@@ -39,6 +39,8 @@ class EventKind(StrEnum):
     REOPENED = "reopened"
     CLOSED = "closed"
     NOTED = "noted"
+    RELATED = "related"
+    UNRELATED = "unrelated"
 
 
 def record(

@@ -6,7 +6,14 @@ from fastapi import APIRouter, Response
 
 from incident_service.core.http import InTx
 from incident_service.incidents.schemas import IncidentRead
-from incident_service.response import actions, creating, handing_over, noting, prioritizing
+from incident_service.response import (
+    actions,
+    creating,
+    handing_over,
+    noting,
+    prioritizing,
+    relating,
+)
 from incident_service.response.actions import Done, Order
 from incident_service.response.schemas import (
     EscalateRequest,
@@ -158,6 +165,26 @@ async def escalate_incident(
         seen_repeat=body.current_repeat or 1,
     )
     return result(done)
+
+
+@one.put("/related/{related_id}")
+async def relate_incidents(
+    tx: InTx,
+    principal: Responder,
+    incident_id: UUID,
+    related_id: UUID,
+    body: VerbRequest = NOTHING_SAID,
+) -> VerbResult:
+    """Link two incidents. Both show it, and both climb on as before."""
+    return result(await relating.relate(tx, order(incident_id, principal, body), related_id))
+
+
+@one.delete("/related/{related_id}")
+async def unrelate_incidents(
+    tx: InTx, principal: Responder, incident_id: UUID, related_id: UUID
+) -> VerbResult:
+    """Take the link between two incidents away, from both."""
+    return result(await relating.unrelate(tx, Order(incident_id, principal), related_id))
 
 
 router = APIRouter()
