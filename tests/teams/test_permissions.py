@@ -25,13 +25,14 @@ from tests.stage import Stage
 from incident_service.alerts import quarantine
 from incident_service.alerts.incoming import Rejected
 from incident_service.core.db import Transactions
+from incident_service.core.ids import new_id
 from incident_service.incidents.lifecycle import Status
 from incident_service.notifications.notes import send_note
 from incident_service.teams.models import Channel, Role, Team
 
 # "admin" is limited to nothing, "tool" neither but lacks the scope `admin`, "reader" has `read`
 # alone. "ours" and "theirs" are keys that are limited to a team. The rest are people's own keys
-# without `admin`; the outsider manages another team.
+# without `admin`; the outsider manages another team. Verbs on many incidents answer for each.
 TABLE = """
                                nobody admin tool  reader ours theirs  manager responder observer outsider
 list_teams                        401   ok   ok   ok     ok   none    ok      ok        ok       none
@@ -130,6 +131,8 @@ change_incident_priority          401   ok   ok   403    ok   404     ok      ok
 add_incident_note                 401   ok   ok   403    ok   404     ok      ok        403      404
 relate_incidents                  401   ok   ok   403    ok   404     ok      ok        403      404
 unrelate_incidents                401   ok   ok   403    ok   404     ok      ok        403      404
+acknowledge_incidents             401   ok   ok   403    ok   ok      ok      ok        ok       ok
+resolve_incidents                 401   ok   ok   403    ok   ok      ok      ok        ok       ok
 resolve_incident                  401   ok   ok   403    ok   404     ok      ok        403      404
 close_incident                    401   ok   ok   403    ok   404     ok      ok        403      404
 reopen_incident                   401   ok   ok   403    ok   404     ok      ok        403      404
@@ -353,6 +356,10 @@ def saying(body: dict[str, Any]) -> Callable[[World], Any]:
     return lambda _world: body
 
 
+def no_incident(_world: World) -> dict[str, Any]:
+    return {"incident_ids": [str(new_id())]}
+
+
 IN_TEAM = World.of_team
 SEEN = saying({"current_level": 1, "current_repeat": 1})
 RULES = "users/{world.colleague.id}/notification-rules"
@@ -505,6 +512,8 @@ REQUESTS: dict[str, Callable[[World], Awaitable[Request]]] = {
     "add_incident_note": of("incident", "POST", "incidents/{}/notes", saying({"text": "Seen."})),
     "relate_incidents": of("two_incidents", "PUT", "incidents/{}"),
     "unrelate_incidents": of("two_incidents", "DELETE", "incidents/{}"),
+    "acknowledge_incidents": of("team", "POST", "incidents/bulk/acknowledge", no_incident),
+    "resolve_incidents": of("team", "POST", "incidents/bulk/resolve", no_incident),
     "resolve_incident": of("incident", "POST", "incidents/{}/resolve"),
     "close_incident": of("resolved", "POST", "incidents/{}/close"),
     "reopen_incident": of("resolved", "POST", "incidents/{}/reopen"),

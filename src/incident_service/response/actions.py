@@ -138,25 +138,37 @@ async def resolve(tx: Tx, order: Order, *, until_clear: bool = False) -> Done:
     `until_clear` they are not believed until they have been resolved once.
     """
     incident, actor = await locked(tx, order)
-    status = lifecycle.change(incident.status, Verb.RESOLVE)
-    if status is None:
+    if lifecycle.change(incident.status, Verb.RESOLVE) is None:
         return Done(incident, changed=False)
-    incident.status = status
-    incident.resolved_at = tx.now
-    incident.resolved_by = f"{actor.type}:{actor.name}"
-    incident.resolved_until_clear = until_clear
-    incident.snoozed_until = None
-    timeline.record(
-        tx,
-        incident,
-        EventKind.RESOLVED,
-        actor=actor,
-        reason=order.reason,
-        data={"until_clear": until_clear},
-    )
-    await climbs.stop(tx, [incident])
-    await tell_those_paged(tx, [incident], what="resolved", actor=actor)
+    await end(tx, [incident], actor, order.reason, until_clear=until_clear)
     return Done(incident, changed=True)
+
+
+async def end(
+    tx: Tx,
+    incidents: Sequence[Incident],
+    actor: Actor,
+    reason: str | None = None,
+    *,
+    until_clear: bool = False,
+) -> None:
+    """Resolve active incidents, all of which the caller has locked."""
+    for incident in incidents:
+        incident.status = lifecycle.change(incident.status, Verb.RESOLVE) or incident.status
+        incident.resolved_at = tx.now
+        incident.resolved_by = f"{actor.type}:{actor.name}"
+        incident.resolved_until_clear = until_clear
+        incident.snoozed_until = None
+        timeline.record(
+            tx,
+            incident,
+            EventKind.RESOLVED,
+            actor=actor,
+            reason=reason,
+            data={"until_clear": until_clear},
+        )
+    await climbs.stop(tx, incidents)
+    await tell_those_paged(tx, incidents, what="resolved", actor=actor)
 
 
 async def close(tx: Tx, order: Order) -> Done:

@@ -1,13 +1,15 @@
 """HTTP: the verbs on an incident."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from incident_service.core.http import InTx
 from incident_service.incidents.schemas import IncidentRead
 from incident_service.response import (
     actions,
+    bulk,
     creating,
     handing_over,
     noting,
@@ -15,7 +17,13 @@ from incident_service.response import (
     relating,
 )
 from incident_service.response.actions import Done, Order
+from incident_service.response.bulk import Answer
 from incident_service.response.schemas import (
+    BulkAnswer,
+    BulkError,
+    BulkRequest,
+    BulkResolveRequest,
+    BulkResult,
     EscalateRequest,
     IncidentCreate,
     NoteRequest,
@@ -26,7 +34,7 @@ from incident_service.response.schemas import (
     VerbRequest,
     VerbResult,
 )
-from incident_service.teams.auth import Principal, Responder
+from incident_service.teams.auth import Principal, Responder, ResponderAlone
 
 collection = APIRouter(prefix="/incidents", tags=["incidents"])
 one = APIRouter(prefix="/incidents/{incident_id}", tags=["incidents"])
@@ -43,6 +51,23 @@ def order(incident_id: UUID, principal: Principal, body: VerbRequest) -> Order:
 def result(done: Done) -> VerbResult:
     """Shape the answer of a verb."""
     return VerbResult(changed=done.changed, incident=IncidentRead.model_validate(done.incident))
+
+
+def bulk_result(answers: Sequence[Answer]) -> BulkResult:
+    """Shape the answer of a verb on many incidents."""
+    return BulkResult(
+        results=[
+            BulkAnswer(
+                incident_id=answer.incident_id,
+                changed=answer.changed,
+                status=answer.status,
+                error=BulkError(code=answer.error.code, detail=answer.error.detail)
+                if answer.error
+                else None,
+            )
+            for answer in answers
+        ]
+    )
 
 
 @collection.post("", status_code=201, responses={200: {"model": VerbResult}})
@@ -66,6 +91,27 @@ async def create_incident(
     if not done.changed:
         response.status_code = 200
     return result(done)
+
+
+@collection.post("/bulk/acknowledge")
+async def acknowledge_incidents(
+    request: Request, principal: ResponderAlone, body: BulkRequest
+) -> BulkResult:
+    """Take up to 500 incidents; those that are refused do not keep the others from being taken."""
+    wanted = bulk.BulkOrder(body.incident_ids, principal, body.user_id, body.reason)
+    return bulk_result(await bulk.acknowledge(request.app.state.transactions, wanted))
+
+
+@collection.post("/bulk/resolve")
+async def resolve_incidents(
+    request: Request, principal: ResponderAlone, body: BulkResolveRequest
+) -> BulkResult:
+    """End up to 500 incidents; those that are refused do not keep the others from being ended."""
+    wanted = bulk.BulkOrder(body.incident_ids, principal, body.user_id, body.reason)
+    answers = await bulk.resolve(
+        request.app.state.transactions, wanted, until_clear=body.until_clear
+    )
+    return bulk_result(answers)
 
 
 @one.post("/acknowledge")

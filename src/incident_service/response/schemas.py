@@ -1,11 +1,13 @@
 """What the verbs ask for and answer."""
 
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
 from incident_service.catalog.priority import Priority
 from incident_service.core.fields import ExternalId, Instant, Name, Prose, Request, Words
+from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.schemas import IncidentRead
 
 
@@ -69,6 +71,42 @@ class ReassignRequest(VerbRequest):
         if (self.escalation_policy_id is None) == (self.assigned_user_id is None):
             raise ValueError("give escalation_policy_id or assigned_user_id, one of them")
         return self
+
+
+class BulkRequest(VerbRequest):
+    """Many incidents of which the same is wanted."""
+
+    incident_ids: Annotated[list[UUID], Field(min_length=1, max_length=500)]
+
+
+class BulkResolveRequest(BulkRequest):
+    """How to end incidents whose alerts may still fire."""
+
+    until_clear: bool = Field(
+        False, description="Ignore their alerts until each has been resolved once."
+    )
+
+
+class BulkError(BaseModel):
+    """Why nothing was done to one of them."""
+
+    code: str = Field(description="As the verb on that incident alone would answer it.")
+    detail: str
+
+
+class BulkAnswer(BaseModel):
+    """What became of one of them."""
+
+    incident_id: UUID
+    changed: bool = Field(description="False when it was already so, or refused.")
+    status: Status | None = Field(description="Null when there is no such incident for this key.")
+    error: BulkError | None
+
+
+class BulkResult(BaseModel):
+    """One answer an id, in the order of the request."""
+
+    results: list[BulkAnswer]
 
 
 class PriorityRequest(VerbRequest):

@@ -19,7 +19,7 @@ from sqlalchemy import select
 
 from incident_service.core import tokens
 from incident_service.core.actor import Actor
-from incident_service.core.db import Tx
+from incident_service.core.db import Transactions, Tx
 from incident_service.core.errors import Forbidden, Unauthenticated
 from incident_service.core.http import InTx
 from incident_service.teams.models import ApiKey, Role, Scope, TeamMembership, User
@@ -173,6 +173,20 @@ async def authenticate(
     return principal
 
 
+async def authenticate_alone(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
+) -> Principal:
+    """Authenticate in a transaction that is over before the route opens several of its own.
+
+    Raises:
+        KeyNotValid: there is no valid key.
+    """
+    transactions: Transactions = request.app.state.transactions
+    async with transactions.open() as tx:
+        return await authenticate(tx, request, credentials)
+
+
 async def find_principal(tx: Tx, key: str) -> Principal | None:
     """Look a key up by its hash; None when it, or the person behind it, is out of use."""
     found = (
@@ -218,10 +232,12 @@ def in_roles(principal: Principal, roles: Mapping[UUID, Role]) -> Principal:
     return replace(principal, team_ids=team_ids, roles=roles)
 
 
-def needs(scope: Scope) -> Callable[[Principal], Coroutine[Any, Any, Principal]]:
+def needs(
+    scope: Scope, find: Callable[..., Coroutine[Any, Any, Principal]] = authenticate
+) -> Callable[[Principal], Coroutine[Any, Any, Principal]]:
     """Make the dependency that lets only keys with `scope` in."""
 
-    async def check(principal: Annotated[Principal, Depends(authenticate)]) -> Principal:
+    async def check(principal: Annotated[Principal, Depends(find)]) -> Principal:
         if not principal.may(scope):
             raise ScopeMissing(f"The API key lacks the scope `{scope}` that this needs.")
         return replace(principal, needed=scope)
@@ -231,5 +247,6 @@ def needs(scope: Scope) -> Callable[[Principal], Coroutine[Any, Any, Principal]]
 
 Reader = Annotated[Principal, Depends(needs(Scope.READ))]
 Responder = Annotated[Principal, Depends(needs(Scope.RESPOND))]
+ResponderAlone = Annotated[Principal, Depends(needs(Scope.RESPOND, authenticate_alone))]
 Manager = Annotated[Principal, Depends(needs(Scope.MANAGE))]
 Admin = Annotated[Principal, Depends(needs(Scope.ADMIN))]
