@@ -117,10 +117,11 @@ async def test_people_of_a_level_who_cannot_be_paged_are_named_in_the_timeline(s
     await stage.fire("Disk")
 
     _, skipped, paged = await stage.events(await stage.incident())
-    assert skipped.data["unreachable"] == [{"id": str(silent.id), "name": "Silent"}]
+    without = {"id": str(silent.id), "name": "Silent", "why": "has no address"}
+    assert skipped.data["unreachable"] == [without]
     assert paged.data["unreachable"] == [
-        {"id": str(inactive.id), "name": "Inactive"},
-        {"id": str(silent.id), "name": "Silent"},
+        {"id": str(inactive.id), "name": "Inactive", "why": "is inactive"},
+        without,
     ]
 
 
@@ -303,3 +304,50 @@ async def test_what_nobody_is_reminded_of_is_looked_at_once_a_day(stage):
 
     assert reminder.kind is TimerKind.REMINDER
     assert reminder.scheduled_for == stage.clock() + timedelta(hours=24)
+
+
+async def test_the_timeline_says_why_each_person_was_paged_and_what_meant_nobody(
+    api, transactions, stage
+):
+    body = {"team_id": str(stage.team.id), "name": "Primary", "time_zone": "UTC"}
+    weekly = {"name": "Weekly", "participants": [str(stage.second.id)]}
+    primary = (await api.post("/v1/schedules", json=body | {"layers": [weekly]})).json()["id"]
+    gap = body | {"name": "Secondary"}
+    secondary = (await api.post("/v1/schedules", json=gap)).json()["id"]
+    level = {
+        "target_type": "user",
+        "target_id": str(stage.first.id),
+        "additional_targets": [
+            {"target_type": "schedule", "target_id": primary},
+            {"target_type": "schedule", "target_id": secondary},
+            {"target_type": "entire_team"},
+        ],
+        "timeout_minutes": 5,
+    }
+    url = f"/v1/escalation-policies/{stage.policy.id}"
+    answer = await api.patch(url, json={"levels": [level]})
+    assert answer.status_code == 200, answer.text
+
+    await stage.fire("Disk")
+
+    paged = (await stage.events(await stage.incident()))[-1]
+    because = {each["name"]: each["because"] for each in paged.data["users"]}
+    team = {"type": "entire_team"}
+    assert because == {
+        "First": [{"type": "user"}, team],
+        "Second": [{"type": "schedule", "id": primary, "name": "Primary"}, team],
+        "Manager": [team],
+    }
+    assert paged.data["empty"] == [{"type": "schedule", "id": secondary, "name": "Secondary"}]
+    assert paged.data["next_is_end"] is True
+
+
+async def test_the_timeline_says_why_others_were_told_when_the_policy_ran_out(stage):
+    await stage.fire("Disk")
+    await stage.wait(40)
+
+    exhausted, reminded = (await stage.events(await stage.incident()))[-2:]
+    manager = {"id": str(stage.manager.id), "name": "Manager", "because": [{"type": "manager"}]}
+    second = {"id": str(stage.second.id), "name": "Second", "because": [{"type": "user"}]}
+    assert (exhausted.kind, exhausted.data["told"]) == ("exhausted", [manager])
+    assert (reminded.kind, reminded.data["told"]) == ("reminded", [manager, second])

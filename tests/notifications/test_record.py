@@ -104,6 +104,7 @@ async def test_a_permanent_failure_is_told_in_the_timeline_of_each_incident(
         "page_id": str(claimed.page.id),
         "channel": "webhook",
         "user_id": str(scene.user.id),
+        "user_name": scene.user.name,
         "contact_method_id": str(scene.method.id),
         "attempts": 1,
         "error": "The receiver answered 404.",

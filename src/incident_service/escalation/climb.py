@@ -1,6 +1,6 @@
 """Take one step of each climb: page a level, or tell that nobody could be or has been reached."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,18 +9,19 @@ from uuid import UUID
 from incident_service.catalog.priority import Priority
 from incident_service.core.actor import Actor
 from incident_service.core.db import Tx
-from incident_service.escalation import steps
+from incident_service.escalation import steps, telling
 from incident_service.escalation.changes import Changes
 from incident_service.escalation.models import EscalationJob, TimerKind
 from incident_service.escalation.steps import Exhausted, NobodyToPage, Page, Position
+from incident_service.escalation.telling import Because
 from incident_service.incidents import timeline
 from incident_service.incidents.models import Incident
 from incident_service.incidents.timeline import EventKind
 from incident_service.notifications.actions import Recipient, Request
 from incident_service.notifications.models import NotificationKind
 from incident_service.observability import metrics
-from incident_service.policies.plan import Plan
-from incident_service.policies.targets import Person, Reach, TeamChannel, load_reach
+from incident_service.policies.plan import Plan, Target
+from incident_service.policies.targets import Person, Reach, load_reach
 
 RECHECK_MINUTES = 5
 # An exhausted incident that nobody is reminded of still has a timer, so that "OPEN has exactly
@@ -83,21 +84,21 @@ def skip(tx: Tx, changes: Changes, item: Climb, skipped: Sequence[Position], rea
     for position in skipped:
         execute(changes, item, position, "skipped")
     if skipped:
+        levels = {position.level for position in skipped}
+        targets = [target for number in sorted(levels) for target in targets_of(item, number)]
         timeline.record(
             tx,
             item.incident,
             EventKind.LEVELS_SKIPPED,
             reason="nobody at these levels can be paged now",
             data={"levels": [as_json(position) for position in skipped]}
-            | missed(item, {position.level for position in skipped}, reach),
+            | telling.passed_over(reach, item.incident.team_id, targets),
         )
 
 
-def missed(item: Climb, levels: Collection[int], reach: Reach) -> dict[str, Any]:
-    """Name, for the timeline, the people of levels who cannot be paged at this moment."""
-    targets = [target for number in levels for target in item.plan.levels[number - 1].targets]
-    people = reach.missed_by(item.incident.team_id, targets)
-    return {"unreachable": names(people)} if people else {}
+def targets_of(item: Climb, level: int) -> tuple[Target, ...]:
+    """Return whom a level of the plan tells."""
+    return item.plan.levels[level - 1].targets
 
 
 def execute(changes: Changes, item: Climb, position: Position, outcome: str) -> UUID:
@@ -110,7 +111,8 @@ def execute(changes: Changes, item: Climb, position: Position, outcome: str) -> 
 def page(tx: Tx, changes: Changes, item: Climb, step: Page, reach: Reach) -> None:
     """Notify everybody of the level and set the timer of the step that follows."""
     incident = item.incident
-    targets = item.plan.levels[step.at.level - 1].targets
+    targets = targets_of(item, step.at.level)
+    because = telling.because_of(reach, incident.team_id, targets)
     people = reach.meant_by(incident.team_id, targets)
     channels = reach.channels_of(targets)
     due_at = tx.now + changes.minutes(step.wait_minutes)
@@ -125,9 +127,14 @@ def page(tx: Tx, changes: Changes, item: Climb, step: Page, reach: Reach) -> Non
         incident,
         EventKind.PAGED,
         data=as_json(step.at)
-        | {"users": names(people), "next": as_json(step.following), "next_at": due_at.isoformat()}
-        | ({"channels": names(channels)} if channels else {})
-        | missed(item, {step.at.level}, reach)
+        | {
+            "users": telling.people(people, because),
+            "next": as_json(step.following),
+            "next_at": due_at.isoformat(),
+        }
+        | ({"next_is_end": True} if step.following == steps.exhaustion(item.plan) else {})
+        | ({"channels": telling.channels(channels)} if channels else {})
+        | telling.passed_over(reach, incident.team_id, targets)
         | lateness(tx, item),
     )
 
@@ -148,7 +155,11 @@ def ask_person(
         tx,
         incident,
         EventKind.ASSIGNEE_PAGED,
-        data={"users": names([person]), "next": as_json(at), "next_at": due_at.isoformat()},
+        data={
+            "users": telling.people([person], {}),
+            "next": as_json(at),
+            "next_at": due_at.isoformat(),
+        },
     )
 
 
@@ -211,23 +222,27 @@ def tell_managers(
     reason: str,
     reach: Reach,
     also: Sequence[Person] = (),
+    because: Because | None = None,
 ) -> list[dict[str, Any]]:
     """Page the team's managers and `also`; when nobody is left, the fallback contact.
 
-    Returns who was told, for the timeline; empty when there is really nobody.
+    Returns who was told, for the timeline, and why them: as managers, or as `because` says of
+    `also`. It is empty when there is really nobody.
     """
-    told = {person.id: person for person in (*reach.managers(incident.team_id), *also)}
+    managers = reach.managers(incident.team_id)
+    told = {person.id: person for person in (*managers, *also)}
+    why = dict(because or {}) | {person.id: [telling.MANAGER] for person in managers}
     people = list(told.values())
     if people:
         incident.last_escalated_at = changes.now
         changes.requests.append(request(incident, row_id, reason, addresses_of(people)))
-        return names(people)
+        return telling.people(people, why)
     if reach.fallback_contact_method_id is None:
         return []
     incident.last_escalated_at = changes.now
     fallback = (Recipient(None, reach.fallback_contact_method_id),)
     changes.requests.append(request(incident, row_id, reason, fallback))
-    return [{"id": None, "name": "fallback contact"}]
+    return [telling.FALLBACK]
 
 
 def request(
@@ -257,11 +272,6 @@ def addresses_of(people: Sequence[Person]) -> tuple[Recipient, ...]:
         for person in people
         for method_id in person.contact_method_ids
     )
-
-
-def names(told: Sequence[Person | TeamChannel]) -> list[dict[str, Any]]:
-    """Return people or channels as the timeline shows them."""
-    return [{"id": str(each.id), "name": each.name} for each in told]
 
 
 def as_json(position: Position) -> dict[str, int]:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.core.db import Tx
+from incident_service.escalation import telling
 from incident_service.escalation.actions import resume, start
 from incident_service.escalation.changes import Changes
 from incident_service.escalation.climb import (
@@ -154,9 +155,15 @@ async def remind(tx: Tx, due: Sequence[Due]) -> None:
         is_wanted = reminder_minutes(incident) is not None
         row_id = changes.complete(row, "reminded" if is_wanted else "unreminded")
         if is_wanted:
-            last_level = reach.meant_by(incident.team_id, plan.levels[-1].targets)
+            targets = plan.levels[-1].targets
             told = tell_managers(
-                changes, incident, row_id, "still unanswered", reach, also=last_level
+                changes,
+                incident,
+                row_id,
+                "still unanswered",
+                reach,
+                also=reach.meant_by(incident.team_id, targets),
+                because=telling.because_of(reach, incident.team_id, targets),
             )
             timeline.record(tx, incident, EventKind.REMINDED, data={"told": told})
         at = Position(row.scheduled_repeat, row.scheduled_level)

@@ -1,16 +1,18 @@
 """HTTP: incidents and their timeline. The verbs are in `response`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
+from fastapi.responses import PlainTextResponse
 
 from incident_service.catalog.priority import Priority
 from incident_service.core.fields import Instant, Text
 from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
-from incident_service.incidents import queries
+from incident_service.incidents import queries, sentences
 from incident_service.incidents.lifecycle import Status
+from incident_service.incidents.models import IncidentEvent
 from incident_service.incidents.schemas import (
     EventPage,
     EventRead,
@@ -75,7 +77,11 @@ async def get_incident(tx: InTx, principal: Reader, incident_id: UUID) -> Incide
     return IncidentDetail(**shown, related=[RelatedRead.model_validate(row) for row in related])
 
 
-@router.get("/{incident_id}/timeline")
+@router.get(
+    "/{incident_id}/timeline",
+    response_model=EventPage,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def list_timeline(
     tx: InTx,
     principal: Reader,
@@ -84,10 +90,29 @@ async def list_timeline(
     cursor: Annotated[
         int, Query(ge=0, le=LAST_SEQUENCE, description="`next_cursor` of the page before.")
     ] = 0,
-) -> EventPage:
-    """Show what happened to an incident, oldest first."""
+    shape: Annotated[
+        Literal["json", "text"],
+        Query(alias="format", description="`text`: a sentence an event, as text/plain."),
+    ] = "json",
+) -> EventPage | PlainTextResponse:
+    """Show what happened to an incident, oldest first.
+
+    As text, a further page is told of by a `Link` header with `rel="next"`.
+    """
     await queries.get_incident(tx.session, incident_id, principal)
     rows = await queries.list_events(tx.session, incident_id, after=cursor, limit=limit + 1)
-    items = [EventRead.model_validate(row) for row in rows[:limit]]
-    more = len(rows) > limit
-    return EventPage(items=items, next_cursor=str(items[-1].sequence) if more else None)
+    shown = rows[:limit]
+    next_cursor = str(shown[-1].sequence) if len(rows) > limit else None
+    if shape == "json":
+        items = [EventRead.model_validate(row) for row in shown]
+        return EventPage(items=items, next_cursor=next_cursor)
+    following = f"?format=text&limit={limit}&cursor={next_cursor}"
+    return PlainTextResponse(
+        "".join(f"{sentences.line(row.at, describe(row))}\n" for row in shown),
+        headers={"Link": f'<{following}>; rel="next"'} if next_cursor else None,
+    )
+
+
+def describe(row: IncidentEvent) -> sentences.Event:
+    """Return what an event's sentence is made of."""
+    return sentences.Event(row.kind, row.actor, row.reason, row.data)

@@ -30,6 +30,7 @@ from incident_service.notifications.models import (
     PageStatus,
 )
 from incident_service.notifications.provider_status import in_words, is_failure
+from incident_service.teams.models import User
 
 GivenUp = Callable[[Tx, Collection[UUID]], Awaitable[object]]
 
@@ -172,8 +173,9 @@ async def fail_page(
     page.last_error = failure.error
     before = (NotificationStatus.SENDING, NotificationStatus.SENT)
     await move_members(tx, page.id, before, NotificationStatus.FAILED)
+    user = await tx.session.get(User, page.user_id) if page.user_id else None
     for incident in incidents.values():
-        tell_timeline(tx, incident, page, failure.reason)
+        tell_timeline(tx, incident, page, failure.reason, user.name if user else None)
     await otherwise.try_next_addresses(tx, page)
     if not failure.only_this_address:
         why = f"a page by {page.channel.value} did not get through"
@@ -190,12 +192,13 @@ def failure_by_provider(status: str | None, error: str | None) -> Failure:
     return Failure(f"{words}.", words, only_this_address=True)
 
 
-def tell_timeline(tx: Tx, incident: Incident, page: Page, reason: str) -> None:
+def tell_timeline(tx: Tx, incident: Incident, page: Page, reason: str, person: str | None) -> None:
     """Record that somebody was not reached, and whom to ask about it."""
     data: dict[str, Any] = {
         "page_id": str(page.id),
         "channel": page.channel.value,
         "user_id": str(page.user_id) if page.user_id else None,
+        "user_name": person,
         "contact_method_id": str(page.contact_method_id),
         "attempts": page.attempts,
         "error": page.last_error,

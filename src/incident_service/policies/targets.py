@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.policies.models import TargetType
@@ -30,6 +30,15 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreachable:
+    """Somebody who cannot be told, and why, as in "Ana has no address"."""
+
+    id: UUID
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class TeamChannel:
     """A chat's channel or a machine of a team, by its contact method."""
 
@@ -41,8 +50,8 @@ class TeamChannel:
 class Reach:
     """Everybody who can be told at this moment, as far as the teams asked for are concerned.
 
-    People without a contact method that can be used, and inactive ones, are not its people, but by
-    name in `unreachable`; channels that are switched off are not in it.
+    People without a contact method that can be used, and inactive ones, are not its people, but in
+    `unreachable`; channels that are switched off are not in it. `schedules` are names.
     """
 
     people: dict[UUID, Person]
@@ -50,7 +59,8 @@ class Reach:
     fallback_contact_method_id: UUID | None
     on_call: dict[UUID, UUID] = field(default_factory=dict)
     channels: dict[UUID, TeamChannel] = field(default_factory=dict)
-    unreachable: dict[UUID, str] = field(default_factory=dict)
+    unreachable: dict[UUID, Unreachable] = field(default_factory=dict)
+    schedules: dict[UUID, str] = field(default_factory=dict)
 
     def meant_by(self, team_id: UUID, targets: Collection[Target]) -> list[Person]:
         """Return the reachable people behind `targets`, each once, in the targets' order."""
@@ -61,10 +71,26 @@ class Reach:
                     found.setdefault(user_id, self.people[user_id])
         return list(found.values())
 
-    def missed_by(self, team_id: UUID, targets: Collection[Target]) -> list[Person]:
+    def missed_by(self, team_id: UUID, targets: Collection[Target]) -> list[Unreachable]:
         """Return the people behind `targets` who cannot be reached, each once."""
         found = {user_id for target in targets for user_id in self._user_ids(team_id, target)}
-        return [Person(id_, name, ()) for id_, name in self.unreachable.items() if id_ in found]
+        return [person for id_, person in self.unreachable.items() if id_ in found]
+
+    def because(self, team_id: UUID, targets: Collection[Target]) -> dict[UUID, list[Target]]:
+        """Return by which of `targets` each person is meant."""
+        found: dict[UUID, list[Target]] = defaultdict(list)
+        for target in targets:
+            for user_id in self._user_ids(team_id, target):
+                found[user_id].append(target)
+        return found
+
+    def empty(self, team_id: UUID, targets: Collection[Target]) -> list[Target]:
+        """Return those of `targets` that mean nobody at this moment, and channels that are off."""
+        return [
+            target
+            for target in targets
+            if target.id not in self.channels and not self._user_ids(team_id, target)
+        ]
 
     def channels_of(self, targets: Collection[Target]) -> list[TeamChannel]:
         """Return the channels among `targets` that can be told, each once."""
@@ -133,7 +159,7 @@ async def load_outlook(
     wanted |= ids_of(targets, TargetType.USER)
     wanted |= {user_id for roster in rosters.values() for user_id in roster.people()}
     people = await load_people(session, wanted)
-    unreachable = await load_names(session, wanted - people.keys())
+    unreachable = await load_unreachable(session, wanted - people.keys())
     channels = await load_channels(session, ids_of(targets, TargetType.TEAM_CHANNEL))
     reach = Reach(
         people,
@@ -141,6 +167,7 @@ async def load_outlook(
         await find_fallback(session),
         channels=channels,
         unreachable=unreachable,
+        schedules={id_: roster.name for id_, roster in rosters.items()},
     )
     return Outlook(reach, rosters)
 
@@ -173,14 +200,46 @@ async def load_people(session: AsyncSession, user_ids: Collection[UUID]) -> dict
     }
 
 
-async def load_names(session: AsyncSession, user_ids: Collection[UUID]) -> dict[UUID, str]:
-    """Return the names of users, in their order."""
+async def load_unreachable(
+    session: AsyncSession, user_ids: Collection[UUID]
+) -> dict[UUID, Unreachable]:
+    """Return why users cannot be told, in the order of their names."""
     if not user_ids:
         return {}
+    count = func.count(ContactMethod.id)
     rows = await session.execute(
-        select(User.id, User.name).where(User.id.in_(user_ids)).order_by(User.name, User.id)
+        select(
+            User.id,
+            User.name,
+            User.is_active,
+            count.label("known"),
+            count.filter(ContactMethod.is_enabled).label("enabled"),
+        )
+        .outerjoin(
+            ContactMethod,
+            and_(ContactMethod.user_id == User.id, ContactMethod.retired_at.is_(None)),
+        )
+        .where(User.id.in_(user_ids))
+        .group_by(User.id)
+        .order_by(User.name, User.id)
     )
-    return {row.id: row.name for row in rows}
+    return {
+        row.id: Unreachable(
+            row.id, row.name, why_unreachable(row.is_active, row.known, row.enabled)
+        )
+        for row in rows
+    }
+
+
+def why_unreachable(is_active: bool, known: int, enabled: int) -> str:  # noqa: FBT001 - a column
+    """Say why somebody of whom no address can be used cannot be told."""
+    if not is_active:
+        return "is inactive"
+    if not known:
+        return "has no address"
+    if not enabled:
+        return "has switched every address off"
+    return "has not verified any address"
 
 
 async def load_channels(

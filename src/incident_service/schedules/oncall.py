@@ -36,6 +36,7 @@ class Roster:
 
     layers: tuple[Layer, ...] = ()
     overrides: tuple[Override, ...] = ()
+    name: str = ""
 
     def people(self) -> set[UUID]:
         """Return everybody who is ever on call."""

@@ -145,6 +145,7 @@ async def load_rosters(
                 for row in layers.get(schedule.id, ())
             ),
             tuple(overrides.get(schedule.id, ())),
+            schedule.name,
         )
         for schedule in schedules
     }
