@@ -258,7 +258,7 @@ def test_a_title_is_whatever_says_most(annotations, labels, expected):
         ({"labels": "a"}, "no_identity"),
     ],
 )
-def test_an_unusable_alert_is_rejected_and_costs_no_other(entry, code):
+def test_68_an_unusable_alert_is_rejected_and_costs_no_other(entry, code):
     parsed = parse({"alerts": [{"labels": {"a": "b"}}, entry, {"labels": {"c": "d"}}]})
 
     assert [alert.received_index for alert in parsed.alerts] == [0, 2]
@@ -301,7 +301,7 @@ def test_nothing_around_the_alerts_can_break_it(name, value):
 @pytest.mark.parametrize(
     ("count", "expected"), [(37, 37), (0, 0), (-1, 0), ("5", 0), (None, 0), (True, 0), (2**70, 0)]
 )
-def test_what_the_sender_left_out_is_counted(count, expected):
+def test_65_what_the_sender_left_out_is_counted(count, expected):
     assert parse({"alerts": [], "truncatedAlerts": count}).truncated == expected
 
 

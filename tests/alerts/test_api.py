@@ -153,7 +153,7 @@ async def test_more_alerts_than_one_transaction_takes_are_all_stored(sender, sta
 # --- transport
 
 
-async def test_a_body_that_turns_out_too_large_is_refused(app, transactions, sender, stage):
+async def test_68_a_body_that_turns_out_too_large_is_refused(app, transactions, sender, stage):
     app.state.intake = Intake(transactions, Limits(bytes_sent=100))
 
     answer = await sender.post(PATH, content=in_pieces(*[b"x" * 60] * 5))
@@ -203,6 +203,13 @@ async def test_a_key_in_the_path_wins_over_the_credentials_of_a_proxy(anonymous,
     answer = await anonymous.post(f"{PATH}/{stage.key}", json=GOOD, headers=headers)
 
     assert answer.status_code == 202
+
+
+async def test_69_an_unknown_key_in_the_path_is_refused(anonymous, stage):
+    answer = await anonymous.post(f"{PATH}/isi_unknown", json=GOOD)
+
+    assert answer.status_code == 401
+    assert "isi_unknown" not in answer.text
 
 
 async def test_a_disabled_integration_may_not_send(sender, stage):

@@ -52,7 +52,7 @@ async def test_with_grouping_by_group_alerts_share_an_incident(transactions, clo
     assert await stage.told(incident) == ["First"]
 
 
-async def test_with_grouping_by_labels_the_chosen_labels_decide(transactions, clock):
+async def test_67_with_grouping_by_labels_the_chosen_labels_decide(transactions, clock):
     stage = await Stage(transactions, clock).set_up(
         service={"grouping": "labels", "grouping_labels": ["cluster"]}
     )
@@ -77,7 +77,7 @@ async def test_the_same_fingerprint_from_two_senders_is_two_alerts(stage):
 # --- none, or over for longer than the reopen window ---------------------------------------
 
 
-async def test_after_the_reopen_window_a_linked_incident_opens(stage):
+async def test_61_after_the_reopen_window_a_linked_incident_opens(stage):
     await stage.fire("Disk")
     await stage.clear("Disk")
     await stage.wait(16)
@@ -93,7 +93,7 @@ async def test_after_the_reopen_window_a_linked_incident_opens(stage):
 # --- RESOLVED within the reopen window ------------------------------------------------------
 
 
-async def test_an_unanswered_incident_reopens_and_goes_on_with_its_remaining_time(stage):
+async def test_63_an_unanswered_incident_reopens_and_goes_on_with_its_remaining_time(stage):
     await stage.fire("Disk")
     await stage.mark_sent()
     await stage.wait(2)
@@ -168,7 +168,7 @@ async def test_an_answered_incident_reopens_at_level_one(stage):
     assert await stage.told(incident) == ["First", "First"]
 
 
-async def test_reopening_counts_as_flapping(stage):
+async def test_63_reopening_counts_as_flapping(stage):
     await stage.fire("Disk")
     await stage.clear("Disk")
     stage.clock.advance(minutes=1)
@@ -452,7 +452,7 @@ async def test_the_last_resolve_resolves_the_incident_and_cancels_its_timer(stag
     assert row.arq_job_id in stage.transactions.queue.removed
 
 
-async def test_an_incident_stays_open_while_one_of_its_alerts_fires(grouped):
+async def test_64_an_incident_stays_open_while_one_of_its_alerts_fires(grouped):
     await grouped.fire("Disk", "Memory")
 
     await grouped.clear("Disk")
@@ -482,7 +482,7 @@ async def test_a_resolve_follows_the_episodes_incident_not_todays_routing(stage)
     assert statuses(await stage.incidents()) == ["RESOLVED"]
 
 
-async def test_a_resolve_of_something_unknown_is_stored_and_opens_nothing(stage):
+async def test_62_a_resolve_of_something_unknown_is_stored_and_opens_nothing(stage):
     outcomes = await stage.clear("Disk")
 
     assert outcomes == ["ignored"]

@@ -275,7 +275,7 @@ async def test_who_has_it_can_still_resolve_or_escalate_by_the_same_link(stage, 
 
 
 @pytest.mark.parametrize("verb", ["resolve", "escalate"])
-async def test_another_climb_is_left_alone_and_explained(stage, page_to, phone, verb):
+async def test_6_another_climb_is_left_alone_and_explained(stage, page_to, phone, verb):
     await stage.fire("Disk")
     path = path_of(await page_to(stage.first))
     pressed = form(await phone.get(path), verb)
@@ -291,7 +291,7 @@ async def test_another_climb_is_left_alone_and_explained(stage, page_to, phone, 
     assert await stage.kinds(await stage.incident()) == before
 
 
-async def test_a_climb_that_moved_on_is_not_escalated_from_an_old_look(stage, page_to, phone):
+async def test_7_a_climb_that_moved_on_is_not_escalated_from_an_old_look(stage, page_to, phone):
     await stage.fire("Disk")
     path = path_of(await page_to(stage.first))
     pressed = form(await phone.get(path), "escalate")

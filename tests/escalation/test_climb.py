@@ -47,7 +47,7 @@ async def test_nobody_answers_and_the_page_climbs(stage):
     assert await stage.told(await stage.incident()) == ["First", "Second"]
 
 
-async def test_the_levels_run_as_often_as_the_policy_says(transactions, clock):
+async def test_73_the_levels_run_as_often_as_the_policy_says(transactions, clock):
     stage = await Stage(transactions, clock).set_up(policy={"repeat_count": 2})
     await stage.fire("Disk")
 
@@ -58,7 +58,7 @@ async def test_the_levels_run_as_often_as_the_policy_says(transactions, clock):
     assert (incident.current_repeat, incident.current_level) == (2, 2)
 
 
-async def test_after_the_last_level_the_managers_are_told(stage):
+async def test_72_after_the_last_level_the_managers_are_told(stage):
     await stage.fire("Disk")
 
     await stage.wait(10)

@@ -26,7 +26,7 @@ async def deadlocks(stage) -> int:
     return int(found or 0)
 
 
-async def test_fifty_identical_payloads_at_once_are_one_incident_an_alert(anonymous, stage):
+async def test_59_fifty_identical_payloads_at_once_are_one_incident_an_alert(anonymous, stage):
     payload = {"version": "4", "alerts": [firing(f"Disk{number}") for number in range(10)]}
     headers = {"Authorization": f"Bearer {stage.key}"}
     before = await deadlocks(stage)
@@ -111,7 +111,7 @@ async def test_the_job_and_the_reconciler_at_the_same_instant_page_once(stage):
     assert await stage.violations() == []
 
 
-async def test_an_acknowledge_that_comes_first_stops_the_step(stage):
+async def test_1_an_acknowledge_that_comes_first_stops_the_step(stage):
     row = await due_row(stage)
 
     async with stage.transactions.open() as tx:
@@ -132,7 +132,7 @@ async def acknowledge_in(tx, stage, incident) -> None:
     await actions.acknowledge(tx, actions.Order(incident.id, stage.principal, stage.first.id))
 
 
-async def test_a_step_that_comes_first_is_followed_by_the_acknowledge(stage):
+async def test_1_a_step_that_comes_first_is_followed_by_the_acknowledge(stage):
     row = await due_row(stage)
 
     async with stage.transactions.open() as tx:

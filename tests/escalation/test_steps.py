@@ -94,7 +94,7 @@ def test_a_plan_without_levels_pages_nobody():
         assert next_step(plan, FIRST, reachable=set()) == NobodyToPage(exhaustion(plan))
 
 
-def test_the_last_levels_time_is_over_before_the_climb_is_exhausted():
+def test_74_the_last_levels_time_is_over_before_the_climb_is_exhausted():
     plan = plan_of(2)
 
     step = next_step(plan, Position(1, 2), reachable={1, 2})

@@ -147,7 +147,7 @@ async def test_an_address_that_does_not_bundle_gets_a_page_an_incident_at_once(
     assert await claim_once(transactions, scene) == NothingDue()
 
 
-async def test_two_notifications_about_one_incident_are_one_entry(transactions: Transactions):
+async def test_82_two_notifications_about_one_incident_are_one_entry(transactions: Transactions):
     scene = await set_scene(transactions)
     [incident] = await page_about(transactions, scene)
     async with transactions.open() as tx:
@@ -303,7 +303,7 @@ async def test_two_claims_at_once_make_one_page(transactions: Transactions):
     assert len(await pages(transactions)) == 1
 
 
-async def test_an_acknowledge_that_is_committing_keeps_its_page_from_being_made(
+async def test_2_an_acknowledge_that_is_committing_keeps_its_page_from_being_made(
     transactions: Transactions,
 ):
     scene = await set_scene(transactions)

@@ -37,7 +37,7 @@ def test_in_whatever_order_and_however_often_reports_come_the_end_is_the_same(ch
 
 
 @given(channels, reports)
-def test_a_status_never_goes_back(channel, said):
+def test_80_a_status_never_goes_back(channel, said):
     known = STATUSES[channel]
     statuses = [after(channel, said[:count]) for count in range(len(said) + 1)]
     places = [-1 if status is None else known.index(status) for status in statuses]

@@ -54,7 +54,7 @@ async def test_a_page_that_got_through_is_sent_with_all_its_members(
     assert await attempts(transactions) == [(1, True, "200")]
 
 
-async def test_a_page_that_failed_for_now_gets_a_later_attempt(
+async def test_79_a_page_that_failed_for_now_gets_a_later_attempt(
     transactions: Transactions, clock: FrozenClock, queue: RememberingQueue
 ):
     scene = await set_scene(transactions)
@@ -72,7 +72,7 @@ async def test_a_page_that_failed_for_now_gets_a_later_attempt(
     assert await statuses(transactions) == [SENDING]
 
 
-async def test_a_receiver_that_asks_for_a_minute_is_left_alone_for_a_minute(
+async def test_79_a_receiver_that_asks_for_a_minute_is_left_alone_for_a_minute(
     transactions: Transactions, clock: FrozenClock
 ):
     scene = await set_scene(transactions)

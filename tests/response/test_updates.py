@@ -42,7 +42,7 @@ async def climbed_to_level_2(
     await deliver(stage, transactions, channel)
 
 
-async def test_an_acknowledge_is_told_to_the_others_who_were_paged(stage, transactions, channel):
+async def test_81_an_acknowledge_is_told_to_the_others_who_were_paged(stage, transactions, channel):
     await climbed_to_level_2(stage, transactions, channel)
 
     await stage.do("acknowledge", await stage.incident(), by=stage.second)

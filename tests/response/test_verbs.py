@@ -37,7 +37,7 @@ async def test_acknowledging_cancels_what_was_not_yet_sent(stage):
     assert notification.status.value == "cancelled"
 
 
-async def test_acknowledging_twice_keeps_the_first(stage):
+async def test_3_acknowledging_twice_keeps_the_first(stage):
     await stage.fire("Disk")
     await stage.do("acknowledge", await stage.incident(), by=stage.first)
     at = stage.clock()
@@ -52,7 +52,7 @@ async def test_acknowledging_twice_keeps_the_first(stage):
     )
 
 
-async def test_a_resolved_incident_cannot_be_acknowledged(stage):
+async def test_4_a_resolved_incident_cannot_be_acknowledged(stage):
     await stage.fire("Disk")
     await stage.clear("Disk")
 
@@ -125,7 +125,7 @@ async def test_escalating_pages_the_next_level_now(stage):
     assert await stage.violations() == []
 
 
-async def test_escalating_an_acknowledged_incident_opens_it_again(stage):
+async def test_8_escalating_an_acknowledged_incident_opens_it_again(stage):
     await stage.fire("Disk")
     await stage.do("acknowledge", await stage.incident(), by=stage.first)
 
@@ -136,7 +136,7 @@ async def test_escalating_an_acknowledged_incident_opens_it_again(stage):
     assert await stage.told(incident) == ["First", "Second"]
 
 
-async def test_escalating_from_a_level_that_has_moved_is_refused(stage):
+async def test_7_escalating_from_a_level_that_has_moved_is_refused(stage):
     await stage.fire("Disk")
     await stage.wait(5)
 
@@ -215,7 +215,7 @@ async def test_restarting_begins_at_level_one(stage):
     assert await stage.violations() == []
 
 
-async def test_a_snooze_holds_the_climb_and_then_pages_its_level(stage):
+async def test_75_a_snooze_holds_the_climb_and_then_pages_its_level(stage):
     await stage.fire("Disk")
 
     await stage.do("snooze", await stage.incident(), until=stage.clock() + 60 * MINUTE)

@@ -92,7 +92,7 @@ async def test_the_next_step_waits_in_the_queue_under_its_own_id(
         assert pending["arq_job_id"] not in await queued(redis)
 
 
-async def test_fifty_alerts_are_one_page(transactions, database_url, valkey, redis):
+async def test_70_fifty_alerts_are_one_page(transactions, database_url, valkey, redis):
     settings = drill_settings(database_url, valkey.url, 60)
     async with webhook_receiver() as receiver, running(settings) as service:
         customer = await set_up(service.api, [receiver.url("one")])
