@@ -88,6 +88,23 @@ class Alert(Base):
         Index(
             "ix_alerts_firing_service_id", "service_id", postgresql_where=text("status = 'firing'")
         ),
+        Index("ix_alerts_first_received_at", "first_received_at", "id"),
+        Index("ix_alerts_service_id_first_received_at", "service_id", "first_received_at"),
+        Index("ix_alerts_integration_id_first_received_at", "integration_id", "first_received_at"),
+        Index("ix_alerts_fingerprint_first_received_at", "fingerprint", "first_received_at"),
+        Index("ix_alerts_priority_first_received_at", "priority", "first_received_at"),
+        Index("ix_alerts_firing", "first_received_at", postgresql_where=text("status = 'firing'")),
+        Index(
+            "ix_alerts_without_incident",
+            "first_received_at",
+            postgresql_where=text("incident_id IS NULL"),
+        ),
+        Index(
+            "ix_alerts_labels",
+            "labels",
+            postgresql_using="gin",
+            postgresql_ops={"labels": "jsonb_path_ops"},
+        ),
         one_of("status", AlertStatus),
         one_of("priority", Priority),
         CheckConstraint("refire_at IS NULL OR status = 'resolved'", name="refire_when_resolved"),

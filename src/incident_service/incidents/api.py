@@ -6,10 +6,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import PlainTextResponse
 
+from incident_service.catalog.label_search import MatcherQuery, read_matchers
 from incident_service.catalog.priority import Priority
+from incident_service.catalog.text_search import TextQuery, words_of
 from incident_service.core.fields import Instant, Text
 from incident_service.core.http import InTx
-from incident_service.core.pagination import PageQuery, page_query
+from incident_service.core.keyset import KeysetQuery, keyset_query
 from incident_service.incidents import queries, sentences
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.models import IncidentEvent
@@ -31,15 +33,19 @@ CONFLICTS = {
 
 
 def incident_filter(
+    *,
     status: Annotated[list[Status] | None, Query()] = None,
     priority: Annotated[list[Priority] | None, Query()] = None,
     team_id: UUID | None = None,
     service_id: UUID | None = None,
     assigned_user_id: UUID | None = None,
     fingerprint: Text | None = None,
-    is_quiet: bool | None = None,  # noqa: FBT001 - a query parameter
+    is_quiet: bool | None = None,
+    is_exhausted: bool | None = None,
     created_from: Instant | None = None,
     created_before: Instant | None = None,
+    matchers: MatcherQuery = None,
+    text: TextQuery = None,
 ) -> queries.IncidentFilter:
     """Read the filters of the query string; several values of one filter mean "any of"."""
     return queries.IncidentFilter(
@@ -50,8 +56,11 @@ def incident_filter(
         assigned_user_id=assigned_user_id,
         fingerprint=fingerprint,
         is_quiet=is_quiet,
+        is_exhausted=is_exhausted,
         created_from=created_from,
         created_before=created_before,
+        matchers=read_matchers(matchers),
+        words=words_of(text),
     )
 
 
@@ -60,10 +69,11 @@ async def list_incidents(
     tx: InTx,
     principal: Reader,
     wanted: Annotated[queries.IncidentFilter, Depends(incident_filter)],
-    page: Annotated[PageQuery, Depends(page_query)],
+    page: Annotated[KeysetQuery, Depends(keyset_query)],
+    sort: queries.Sort = queries.Sort.NEWEST,
 ) -> IncidentPage:
-    """List incidents, newest first."""
-    rows, next_cursor = await queries.list_incidents(tx.session, wanted, principal, page)
+    """List incidents, the newest or the most urgent first."""
+    rows, next_cursor = await queries.list_incidents(tx.session, wanted, principal, page, sort)
     items = [IncidentRead.model_validate(row) for row in rows]
     return IncidentPage(items=items, next_cursor=next_cursor)
 

@@ -12,16 +12,23 @@ from sqlalchemy import (
     Index,
     Sequence,
     Text,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from incident_service.catalog.priority import Priority
+from incident_service.catalog.text_search import SEARCHED
 from incident_service.core.db import Base, ClosedText, one_of
 from incident_service.incidents.lifecycle import Status
 
 ACTIVE = "status IN ('OPEN', 'ACKNOWLEDGED')"
+# The index of the most urgent first holds exactly this expression, and is used for no other.
+URGENCY = (
+    "(array_position(ARRAY['OPEN', 'ACKNOWLEDGED', 'RESOLVED', 'CLOSED'], status) * 10 + "
+    "array_position(ARRAY['critical', 'high', 'medium', 'low', 'info'], priority))"
+)
 INCIDENT_NUMBER = Sequence("incident_number", metadata=Base.metadata)
 
 
@@ -90,6 +97,35 @@ class Incident(Base):
             "fingerprint",
             unique=True,
             postgresql_where=text(ACTIVE),
+        ),
+        Index("ix_incidents_created_at", "created_at", "id"),
+        Index("ix_incidents_urgency", text(URGENCY), "created_at", "id"),
+        Index("ix_incidents_team_id_created_at", "team_id", "created_at"),
+        Index("ix_incidents_service_id_created_at", "service_id", "created_at"),
+        Index("ix_incidents_priority_created_at", "priority", "created_at"),
+        Index(
+            "ix_incidents_assigned_user_id_created_at",
+            "assigned_user_id",
+            "created_at",
+            postgresql_where=text("assigned_user_id IS NOT NULL"),
+        ),
+        Index("ix_incidents_quiet", "created_at", postgresql_where=text("is_quiet")),
+        Index(
+            "ix_incidents_exhausted",
+            "created_at",
+            postgresql_where=text("exhausted_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_incidents_labels",
+            "labels",
+            postgresql_using="gin",
+            postgresql_ops={"labels": "jsonb_path_ops"},
+        ),
+        Index(
+            "ix_incidents_text",
+            literal_column(SEARCHED).label("searched"),
+            postgresql_using="gin",
+            postgresql_ops={"searched": "gin_trgm_ops"},
         ),
         one_of("status", Status),
         one_of("priority", Priority),

@@ -3,17 +3,19 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select, text, union_all
+from sqlalchemy import ColumnElement, Integer, func, literal_column, or_, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from incident_service.catalog import label_search, text_search
+from incident_service.catalog.matchers import Matcher
 from incident_service.catalog.priority import Priority
 from incident_service.core.errors import NotFound
-from incident_service.core.pagination import PageQuery, fetch_page
+from incident_service.core.keyset import KeysetQuery, Order, fetch_sorted
 from incident_service.incidents.lifecycle import Status
-from incident_service.incidents.models import Incident, IncidentEvent, IncidentRelation
+from incident_service.incidents.models import URGENCY, Incident, IncidentEvent, IncidentRelation
 from incident_service.teams.auth import Principal
 
 
@@ -32,8 +34,30 @@ class IncidentFilter:
     assigned_user_id: UUID | None = None
     fingerprint: str | None = None
     is_quiet: bool | None = None
+    is_exhausted: bool | None = None
     created_from: datetime | None = None
     created_before: datetime | None = None
+    matchers: Sequence[Matcher] = ()
+    words: Sequence[str] = ()
+
+
+class Sort(StrEnum):
+    """What comes first in a list of incidents.
+
+    `urgent`: open before acknowledged before resolved before closed, then by priority, then
+    whatever has waited longest.
+    """
+
+    NEWEST = "newest"
+    URGENT = "urgent"
+
+
+ORDERS = {
+    Sort.NEWEST: Order("newest", Incident.created_at, Incident.id, newest_first=True),
+    Sort.URGENT: Order(
+        "urgent", Incident.created_at, Incident.id, rank=literal_column(URGENCY, Integer())
+    ),
+}
 
 
 async def get_incident(session: AsyncSession, incident_id: UUID, principal: Principal) -> Incident:
@@ -63,36 +87,49 @@ async def list_related(
 
 
 async def list_incidents(
-    session: AsyncSession, wanted: IncidentFilter, principal: Principal, page: PageQuery
+    session: AsyncSession,
+    wanted: IncidentFilter,
+    principal: Principal,
+    page: KeysetQuery,
+    sort: Sort = Sort.NEWEST,
 ) -> tuple[Sequence[Incident], str | None]:
-    """Return a page of incidents, newest first."""
-    statement = narrowed(select(Incident), wanted)
+    """Return a page of incidents."""
+    looked_at, keep = label_search.left_over(Incident.labels, wanted.matchers)
+    conditions = conditions_of(wanted)
     if principal.team_ids is not None:
-        statement = statement.where(Incident.team_id.in_(principal.team_ids))
-    return await fetch_page(session, statement, Incident.id, page, newest_first=True)
+        conditions.append(Incident.team_id.in_(principal.team_ids))
+    return await fetch_sorted(
+        session, Incident, ORDERS[sort], conditions, page, wanted, keep=keep, looked_at=looked_at
+    )
 
 
-def narrowed(statement: Select[Any], wanted: IncidentFilter) -> Select[Any]:
-    """Apply the filter."""
+def conditions_of(wanted: IncidentFilter) -> list[ColumnElement[bool]]:
+    """Say in SQL what SQL can say of the filter."""
+    conditions = [
+        *label_search.in_sql(Incident.labels, wanted.matchers),
+        *text_search.occur(wanted.words),
+    ]
     if wanted.statuses:
-        statement = statement.where(Incident.status.in_(wanted.statuses))
+        conditions.append(Incident.status.in_(wanted.statuses))
     if wanted.priorities:
-        statement = statement.where(Incident.priority.in_(wanted.priorities))
+        conditions.append(Incident.priority.in_(wanted.priorities))
     exact = {
         Incident.team_id: wanted.team_id,
         Incident.service_id: wanted.service_id,
         Incident.assigned_user_id: wanted.assigned_user_id,
         Incident.fingerprint: wanted.fingerprint,
-        Incident.is_quiet: wanted.is_quiet,
     }
-    for column, value in exact.items():
-        if value is not None:
-            statement = statement.where(column == value)
+    conditions += [column == value for column, value in exact.items() if value is not None]
+    facts = {
+        Incident.is_quiet.expression: wanted.is_quiet,
+        Incident.exhausted_at.is_not(None): wanted.is_exhausted,
+    }
+    conditions += [fact if is_so else ~fact for fact, is_so in facts.items() if is_so is not None]
     if wanted.created_from:
-        statement = statement.where(Incident.created_at >= wanted.created_from)
+        conditions.append(Incident.created_at >= wanted.created_from)
     if wanted.created_before:
-        statement = statement.where(Incident.created_at < wanted.created_before)
-    return statement
+        conditions.append(Incident.created_at < wanted.created_before)
+    return conditions
 
 
 async def list_events(

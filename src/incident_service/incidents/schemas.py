@@ -63,7 +63,7 @@ class IncidentDetail(IncidentRead):
 
 
 class IncidentPage(BaseModel):
-    """A page of incidents, newest first."""
+    """A page of incidents."""
 
     items: list[IncidentRead]
     next_cursor: str | None

@@ -1,0 +1,205 @@
+"""Long lists that are sorted and narrowed: a cursor says after which row the next page begins.
+
+So rows that are added meanwhile neither shift a page nor come twice. A cursor holds a digest of the
+sort and of the filters, because it means nothing with others.
+"""
+
+import base64
+import binascii
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query
+from sqlalchemy import ColumnElement, Row, Select, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from incident_service.core.db import Base
+from incident_service.core.errors import Malformed
+from incident_service.core.pagination import CursorUnreadable
+
+SHAPE = struct.Struct(">8shq16s")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+CHUNK = 1_000
+MOST_SCANNED = 4_000
+"""Rows that one page looks at, at most, when Python has to decide which of them are wanted."""
+
+Keep = Callable[[Row[Any]], bool]
+
+
+class CursorOfAnotherList(Malformed):
+    """The cursor belongs to another sort or to other filters; start again without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A sort: by an urgency, if any, then by an instant, then by the id. None of them is NULL."""
+
+    name: str
+    at: ColumnElement[datetime] | InstrumentedAttribute[datetime]
+    id: ColumnElement[UUID] | InstrumentedAttribute[UUID]
+    rank: ColumnElement[int] | None = None
+    newest_first: bool = False
+
+    @property
+    def columns(self) -> list[ColumnElement[Any] | InstrumentedAttribute[Any]]:
+        """Return what it sorts by, first to last."""
+        return [column for column in (self.rank, self.at, self.id) if column is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row stands in its list."""
+
+    rank: int
+    at: datetime
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class KeysetQuery:
+    """Which part of a list is wanted."""
+
+    limit: int
+    cursor: str | None
+
+
+def keyset_query(
+    limit: Annotated[int, Query(ge=1, le=200, description="Items a page.")] = 50,
+    cursor: Annotated[
+        str | None,
+        Query(
+            description="`next_cursor` of the page before, with the same sort and filters.",
+            max_length=200,
+        ),
+    ] = None,
+) -> KeysetQuery:
+    """Read `limit` and `cursor`."""
+    return KeysetQuery(limit, cursor)
+
+
+def digest_of(order: Order, wanted: Any) -> bytes:  # noqa: ANN401 - any dataclass
+    """Return what tells a list from others: its sort, and those filters that are set."""
+    said = [order.name]
+    for field in fields(wanted):
+        value = getattr(wanted, field.name)
+        if isinstance(value, tuple | list):
+            value = sorted(map(str, value)) or None
+        if value is not None:
+            said.append(f"{field.name}={value}")
+    return blake2b("\n".join(said).encode(), digest_size=8).digest()
+
+
+def encode(digest: bytes, place: Place) -> str:
+    """Make the opaque cursor that continues after `place`."""
+    microseconds = (place.at - EPOCH) // MICROSECOND
+    packed = SHAPE.pack(digest, place.rank, microseconds, place.id.bytes)
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def decode(digest: bytes, cursor: str) -> Place:
+    """Read a cursor.
+
+    Raises:
+        CursorUnreadable: it was not made by `encode`.
+        CursorOfAnotherList: its list has another digest.
+    """
+    try:
+        packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
+        of, rank, microseconds, id_ = SHAPE.unpack(packed)
+        place = Place(rank, EPOCH + microseconds * MICROSECOND, UUID(bytes=id_))
+    except (ValueError, OverflowError, binascii.Error, struct.error) as error:
+        raise CursorUnreadable from error
+    if of != digest:
+        raise CursorOfAnotherList
+    return place
+
+
+async def fetch_sorted(
+    session: AsyncSession,
+    table: type[Base],
+    order: Order,
+    conditions: Sequence[ColumnElement[bool]],
+    page: KeysetQuery,
+    wanted: Any,  # noqa: ANN401 - any dataclass
+    *,
+    keep: Keep | None = None,
+    looked_at: Sequence[ColumnElement[Any]] = (),
+) -> tuple[list[Any], str | None]:
+    """Return a page of a table's rows that meet the conditions, and the cursor of the next.
+
+    `keep` decides what SQL cannot, on the columns of `looked_at`. A page then looks at
+    `MOST_SCANNED` rows at most: it may have fewer rows than wanted, or none, and still a cursor.
+    """
+    digest = digest_of(order, wanted)
+    after = decode(digest, page.cursor) if page.cursor else None
+    if keep is None:
+        statement = select(table, *order.columns).where(*conditions)
+        found = await read(session, statement, order, after, page.limit + 1)
+        rows = [row[0] for row in found[: page.limit]]
+        more = len(found) > page.limit
+        return rows, encode(digest, place_of(found[page.limit - 1][1:])) if more else None
+    statement = select(*looked_at, *order.columns).where(*conditions)
+    kept, last = await scan(session, statement, order, after, page.limit, keep)
+    rows = await load(session, table, order, [place.id for place in kept])
+    return rows, encode(digest, last) if last else None
+
+
+async def scan(
+    session: AsyncSession,
+    statement: Select[Any],
+    order: Order,
+    after: Place | None,
+    limit: int,
+    keep: Keep,
+) -> tuple[list[Place], Place | None]:
+    """Return the places of the first rows that are kept, and where to go on; None: at the end."""
+    kept: list[Place] = []
+    width = len(order.columns)
+    for _ in range(MOST_SCANNED // CHUNK):
+        rows = await read(session, statement, order, after, CHUNK)
+        for row in rows:
+            if keep(row):
+                if len(kept) == limit:
+                    return kept, kept[-1]
+                kept.append(place_of(row[-width:]))
+        if len(rows) < CHUNK:
+            return kept, None
+        after = place_of(rows[-1][-width:])
+    return kept, after
+
+
+async def read(
+    session: AsyncSession, statement: Select[Any], order: Order, after: Place | None, limit: int
+) -> Sequence[Row[Any]]:
+    """Return the rows after a place."""
+    if after is not None:
+        key = tuple_(*order.columns)
+        values = (after.at, after.id) if order.rank is None else (after.rank, after.at, after.id)
+        statement = statement.where(key < values if order.newest_first else key > values)
+    by = [column.desc() if order.newest_first else column for column in order.columns]
+    rows: Sequence[Row[Any]] = (await session.execute(statement.order_by(*by).limit(limit))).all()
+    return rows
+
+
+async def load(
+    session: AsyncSession, table: type[Base], order: Order, ids: Sequence[UUID]
+) -> list[Any]:
+    """Return the rows of these ids, in the order of the ids; what is gone meanwhile is left out."""
+    if not ids:
+        return []
+    rows = await session.scalars(select(table).where(order.id.in_(ids)))
+    by_id = {getattr(row, "id"): row for row in rows}  # noqa: B009 - every such table has one
+    return [by_id[id_] for id_ in ids if id_ in by_id]
+
+
+def place_of(columns: Sequence[Any]) -> Place:
+    """Read a place off the columns of its order."""
+    *rank, at, id_ = columns
+    return Place(rank[0] if rank else 0, at, id_)
