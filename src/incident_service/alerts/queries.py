@@ -1,13 +1,39 @@
 """Reads of alerts."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from incident_service.alerts.models import Alert
+from incident_service.alerts.models import Alert, AlertStatus
+from incident_service.catalog import label_search
+from incident_service.catalog.matchers import Matcher
+from incident_service.catalog.models import Service
+from incident_service.catalog.priority import Priority
+from incident_service.core.keyset import KeysetQuery, Order, fetch_sorted
 from incident_service.core.pagination import PageQuery, fetch_page
+from incident_service.teams.auth import Principal
+
+NEWEST = Order("newest", Alert.first_received_at, Alert.id, newest_first=True)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFilter:
+    """Which alerts are wanted; an empty field does not narrow the list."""
+
+    statuses: Sequence[AlertStatus] = ()
+    priorities: Sequence[Priority] = ()
+    team_id: UUID | None = None
+    service_id: UUID | None = None
+    integration_id: UUID | None = None
+    fingerprint: str | None = None
+    has_incident: bool | None = None
+    received_from: datetime | None = None
+    received_before: datetime | None = None
+    matchers: Sequence[Matcher] = ()
 
 
 async def list_alerts(
@@ -16,3 +42,57 @@ async def list_alerts(
     """Return a page of an incident's alerts, in the order they were first received."""
     statement = select(Alert).where(Alert.incident_id == incident_id)
     return await fetch_page(session, statement, Alert.id, page)
+
+
+async def search_alerts(
+    session: AsyncSession, wanted: AlertFilter, principal: Principal, page: KeysetQuery
+) -> tuple[Sequence[Alert], str | None]:
+    """Return a page of alerts, of whatever incident or of none, newest first."""
+    looked_at, keep = label_search.left_over(Alert.labels, wanted.matchers)
+    conditions = conditions_of(wanted)
+    service_ids = await find_services(session, wanted, principal)
+    if service_ids is not None:
+        conditions.append(Alert.service_id.in_(service_ids))
+    return await fetch_sorted(
+        session, Alert, NEWEST, conditions, page, wanted, keep=keep, looked_at=looked_at
+    )
+
+
+async def find_services(
+    session: AsyncSession, wanted: AlertFilter, principal: Principal
+) -> Sequence[UUID] | None:
+    """Return the services whose alerts the caller may see and wants; None: all.
+
+    They are read first: what PostgreSQL knows of how alerts spread over services then counts.
+    """
+    if principal.team_ids is None and wanted.team_id is None:
+        return None
+    statement = select(Service.id)
+    if principal.team_ids is not None:
+        statement = statement.where(Service.team_id.in_(principal.team_ids))
+    if wanted.team_id is not None:
+        statement = statement.where(Service.team_id == wanted.team_id)
+    return (await session.scalars(statement)).all()
+
+
+def conditions_of(wanted: AlertFilter) -> list[ColumnElement[bool]]:
+    """Say in SQL what SQL can say of the filter."""
+    conditions = label_search.in_sql(Alert.labels, wanted.matchers)
+    if wanted.statuses:
+        conditions.append(Alert.status.in_(wanted.statuses))
+    if wanted.priorities:
+        conditions.append(Alert.priority.in_(wanted.priorities))
+    exact = {
+        Alert.service_id: wanted.service_id,
+        Alert.integration_id: wanted.integration_id,
+        Alert.fingerprint: wanted.fingerprint,
+    }
+    conditions += [column == value for column, value in exact.items() if value is not None]
+    if wanted.has_incident is not None:
+        without = Alert.incident_id.is_(None)
+        conditions.append(~without if wanted.has_incident else without)
+    if wanted.received_from:
+        conditions.append(Alert.first_received_at >= wanted.received_from)
+    if wanted.received_before:
+        conditions.append(Alert.first_received_at < wanted.received_before)
+    return conditions

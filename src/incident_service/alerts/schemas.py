@@ -76,6 +76,13 @@ class AlertPage(BaseModel):
     next_cursor: str | None
 
 
+class FoundAlertPage(BaseModel):
+    """A page of alerts of any incident, newest first."""
+
+    items: list[AlertRead]
+    next_cursor: str | None
+
+
 class RejectedAlertRead(Response):
     """An alert that could not be stored."""
 

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from incident_service.alerts.api import episodes, rejected, webhooks
+from incident_service.alerts.api import episodes, rejected, search, webhooks
 
 router = APIRouter()
-for resource in (webhooks, episodes, rejected):
+for resource in (webhooks, episodes, search, rejected):
     router.include_router(resource.router)
 
 CONFLICTS: dict[str, str] = {}

@@ -1,0 +1,67 @@
+"""HTTP: alerts of all incidents, and those of none."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+
+from incident_service.alerts import queries
+from incident_service.alerts.models import AlertStatus
+from incident_service.alerts.schemas import AlertRead, FoundAlertPage
+from incident_service.catalog.label_search import MatcherQuery, read_matchers
+from incident_service.catalog.priority import Priority
+from incident_service.core.fields import Instant, Text
+from incident_service.core.http import InTx
+from incident_service.core.keyset import KeysetQuery, keyset_query
+from incident_service.teams.auth import Reader
+
+router = APIRouter(prefix="/alerts", tags=["alerts"])
+
+
+def alert_filter(
+    *,
+    status: Annotated[list[AlertStatus] | None, Query()] = None,
+    priority: Annotated[list[Priority] | None, Query()] = None,
+    team_id: Annotated[UUID | None, Query(description="Of the alert's service.")] = None,
+    service_id: UUID | None = None,
+    integration_id: UUID | None = None,
+    fingerprint: Annotated[Text | None, Query(description="The sender's.")] = None,
+    has_incident: Annotated[
+        bool | None,
+        Query(description="False: those of no incident, such as a resolve that came alone."),
+    ] = None,
+    received_from: Annotated[
+        Instant | None, Query(description="First received at this instant or later.")
+    ] = None,
+    received_before: Instant | None = None,
+    matchers: MatcherQuery = None,
+) -> queries.AlertFilter:
+    """Read the filters of the query string; several values of one filter mean "any of"."""
+    return queries.AlertFilter(
+        statuses=status or (),
+        priorities=priority or (),
+        team_id=team_id,
+        service_id=service_id,
+        integration_id=integration_id,
+        fingerprint=fingerprint,
+        has_incident=has_incident,
+        received_from=received_from,
+        received_before=received_before,
+        matchers=read_matchers(matchers),
+    )
+
+
+@router.get("")
+async def list_alerts(
+    tx: InTx,
+    principal: Reader,
+    wanted: Annotated[queries.AlertFilter, Depends(alert_filter)],
+    page: Annotated[KeysetQuery, Depends(keyset_query)],
+) -> FoundAlertPage:
+    """List alerts, one item for each time that one fired; newest first.
+
+    An alert is its service's team's, whoever has its incident.
+    """
+    rows, next_cursor = await queries.search_alerts(tx.session, wanted, principal, page)
+    items = [AlertRead.model_validate(row) for row in rows]
+    return FoundAlertPage(items=items, next_cursor=next_cursor)

@@ -1,0 +1,117 @@
+"""Search of alerts over HTTP: of every incident, and of none."""
+
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+from tests import factories
+from tests.credentials import limited_to
+from tests.stage import Stage
+
+from incident_service.alerts.ingest import Payload, ingest
+from incident_service.alerts.models import Alert
+from incident_service.core.ids import new_id
+
+URL = "/v1/alerts"
+
+
+async def found(api: httpx.AsyncClient, **params: Any) -> list[str]:
+    answer = await api.get(URL, params=params)
+    assert answer.status_code == 200, answer.text
+    return [item["labels"]["alertname"] for item in answer.json()["items"]]
+
+
+@pytest.fixture
+async def story(stage: Stage) -> Stage:
+    """Disk fired twice, Memory fires, and only the end of Power was seen."""
+    await stage.fire("Disk", labels={"host": "db-1"})
+    stage.clock.advance(minutes=1)
+    await stage.clear("Disk", labels={"host": "db-1"})
+    stage.clock.advance(minutes=1)
+    await stage.refire("Disk", labels={"host": "db-2"})
+    stage.clock.advance(minutes=1)
+    await stage.fire("Memory", severity="warning")
+    stage.clock.advance(minutes=1)
+    await stage.clear("Power")
+    return stage
+
+
+async def test_each_time_that_an_alert_fired_is_listed_newest_first(api, story):
+    assert await found(api) == ["Power", "Memory", "Disk", "Disk"]
+
+
+@pytest.mark.parametrize(
+    ("params", "names"),
+    [
+        ({"status": "firing"}, ["Memory", "Disk"]),
+        ({"status": ["firing", "resolved"], "priority": "medium"}, ["Memory"]),
+        ({"has_incident": False}, ["Power"]),
+        ({"has_incident": True}, ["Memory", "Disk", "Disk"]),
+        ({"team_id": new_id()}, []),
+        ({"service_id": new_id()}, []),
+        ({"integration_id": new_id()}, []),
+        ({"fingerprint": "unknown"}, []),
+        ({"received_before": "2026-11-02T12:00:00Z"}, []),
+        ({"matcher": "alertname=Disk"}, ["Disk", "Disk"]),
+        ({"matcher": ["alertname=Disk", "host!=db-1"]}, ["Disk"]),
+        ({"matcher": "host=~db-[12]"}, ["Disk", "Disk"]),
+        ({"matcher": "host!~db-.*"}, ["Power", "Memory"]),
+    ],
+)
+async def test_a_filter_narrows_the_list(api, story, params, names):
+    assert await found(api, **params) == names
+
+
+async def test_alerts_are_found_by_where_they_came_from_and_when(api, story):
+    fingerprints = await story.rows(select(Alert.fingerprint).order_by(Alert.id))
+    at = story.clock()
+    mine = {
+        "team_id": story.team.id,
+        "service_id": story.service.id,
+        "integration_id": story.integration.id,
+    }
+
+    everything = await found(api, **mine)
+    of_disk = await found(api, fingerprint=fingerprints[0])
+    just_now = await found(api, received_from=at.isoformat())
+
+    assert everything == ["Power", "Memory", "Disk", "Disk"]
+    assert of_disk == ["Disk", "Disk"]
+    assert just_now == ["Power"]
+
+
+async def test_pages_join_without_gap_or_overlap_while_alerts_come_in(api, story):
+    names, cursor = [], None
+    while True:
+        params = {"limit": 1} | ({"cursor": cursor} if cursor else {})
+        page = (await api.get(URL, params=params)).json()
+        names += [item["labels"]["alertname"] for item in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+        await story.fire(f"New {next(factories.serial)}")
+
+    assert names == ["Power", "Memory", "Disk", "Disk"]
+
+
+async def test_a_cursor_goes_on_with_its_own_filters_only(api, story):
+    cursor = (await api.get(URL, params={"limit": 1})).json()["next_cursor"]
+
+    answer = await api.get(URL, params={"cursor": cursor, "status": "firing"})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "cursor_of_another_list")
+
+
+async def test_a_team_sees_the_alerts_of_its_own_services_only(anonymous, transactions, story):
+    async with transactions.open() as tx:
+        team = await factories.make_team(tx)
+        service = await factories.make_service(tx, team)
+        integration, _ = await factories.make_integration(tx, service)
+    payload = Payload(integration.id, service.id, (story.alert("Theirs"),))
+    await transactions.run(lambda tx: ingest(tx, [payload]))
+    anonymous.headers.update(await limited_to(transactions, team))
+
+    assert await found(anonymous) == ["Theirs"]
+    assert await found(anonymous, team_id=story.team.id) == []
+    assert await found(anonymous, service_id=story.service.id) == []
