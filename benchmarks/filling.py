@@ -88,10 +88,15 @@ def labels(name: str, number: int) -> dict[str, str]:
     }
 
 
-async def fill(connection: asyncpg.Connection, incidents: int, alerts_each: int) -> None:
+async def fill(
+    connection: asyncpg.Connection,
+    incidents: int,
+    alerts_each: int,
+    filling: Filling | None = None,
+) -> None:
     """Copy the only incident, and the only alert, so many times; then analyse."""
     now: datetime = await connection.fetchval("SELECT created_at FROM incidents")
-    filling = Filling(now, alerts_each)
+    filling = filling or Filling(now, alerts_each)
     await copy(connection, "incidents", incidents, filling.incident)
     await copy(connection, "alerts", incidents * alerts_each, filling.alert)
     await connection.execute("VACUUM ANALYZE")

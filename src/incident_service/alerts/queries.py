@@ -65,14 +65,10 @@ async def find_services(
 
     They are read first: what PostgreSQL knows of how alerts spread over services then counts.
     """
-    if principal.team_ids is None and wanted.team_id is None:
+    team_ids = principal.narrowed(wanted.team_id)
+    if team_ids is None:
         return None
-    statement = select(Service.id)
-    if principal.team_ids is not None:
-        statement = statement.where(Service.team_id.in_(principal.team_ids))
-    if wanted.team_id is not None:
-        statement = statement.where(Service.team_id == wanted.team_id)
-    return (await session.scalars(statement)).all()
+    return (await session.scalars(select(Service.id).where(Service.team_id.in_(team_ids)))).all()
 
 
 def conditions_of(wanted: AlertFilter) -> list[ColumnElement[bool]]:

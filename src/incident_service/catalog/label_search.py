@@ -27,7 +27,7 @@ MatcherQuery = Annotated[
         max_length=20,
         description="Of labels, in Alertmanager's syntax; may be repeated, all have to hold. "
         "Regular expressions match the whole value, and a missing label is the empty text. With a "
-        "regular expression that is more than a choice of plain texts, a page looks at 4,000 "
+        "regular expression that is more than a choice of plain texts, a page looks at 2,000 "
         "incidents or alerts at most: it may hold fewer items than `limit`, even none, and still "
         "a `next_cursor`.",
         examples=[['severity=~"critical|high"', 'team!="db"']],

@@ -26,8 +26,7 @@ from incident_service.core.pagination import CursorUnreadable
 SHAPE = struct.Struct(">8shq16s")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-CHUNK = 1_000
-MOST_SCANNED = 4_000
+MOST_SCANNED = 2_000
 """Rows that one page looks at, at most, when Python has to decide which of them are wanted."""
 
 Keep = Callable[[Row[Any]], bool]
@@ -160,19 +159,13 @@ async def scan(
     keep: Keep,
 ) -> tuple[list[Place], Place | None]:
     """Return the places of the first rows that are kept, and where to go on; None: at the end."""
-    kept: list[Place] = []
+    rows = await read(session, statement, order, after, MOST_SCANNED)
     width = len(order.columns)
-    for _ in range(MOST_SCANNED // CHUNK):
-        rows = await read(session, statement, order, after, CHUNK)
-        for row in rows:
-            if keep(row):
-                if len(kept) == limit:
-                    return kept, kept[-1]
-                kept.append(place_of(row[-width:]))
-        if len(rows) < CHUNK:
-            return kept, None
-        after = place_of(rows[-1][-width:])
-    return kept, after
+    kept = [place_of(row[-width:]) for row in rows if keep(row)]
+    if len(kept) > limit:
+        return kept[:limit], kept[limit - 1]
+    is_end = len(rows) < MOST_SCANNED
+    return kept, None if is_end else place_of(rows[-1][-width:])
 
 
 async def read(

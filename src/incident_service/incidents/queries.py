@@ -96,8 +96,9 @@ async def list_incidents(
     """Return a page of incidents."""
     looked_at, keep = label_search.left_over(Incident.labels, wanted.matchers)
     conditions = conditions_of(wanted)
-    if principal.team_ids is not None:
-        conditions.append(Incident.team_id.in_(principal.team_ids))
+    team_ids = principal.narrowed(wanted.team_id)
+    if team_ids is not None:
+        conditions.append(Incident.team_id.in_(team_ids))
     return await fetch_sorted(
         session, Incident, ORDERS[sort], conditions, page, wanted, keep=keep, looked_at=looked_at
     )
@@ -114,7 +115,6 @@ def conditions_of(wanted: IncidentFilter) -> list[ColumnElement[bool]]:
     if wanted.priorities:
         conditions.append(Incident.priority.in_(wanted.priorities))
     exact = {
-        Incident.team_id: wanted.team_id,
         Incident.service_id: wanted.service_id,
         Incident.assigned_user_id: wanted.assigned_user_id,
         Incident.fingerprint: wanted.fingerprint,

@@ -91,6 +91,15 @@ class Principal:
         """Say whether the team's things exist for this caller."""
         return self.team_ids is None or team_id in self.team_ids
 
+    def narrowed(self, team_id: UUID | None) -> frozenset[UUID] | None:
+        """Return the teams to look in when one is wanted; None: all.
+
+        One condition says it: PostgreSQL would take two for independent, and expect too little.
+        """
+        if team_id is None:
+            return self.team_ids
+        return frozenset({team_id}) if self.sees(team_id) else frozenset()
+
     def may_in(self, team_id: UUID) -> bool:
         """Say whether the person's role in a team that it sees allows what the route needs."""
         return self.roles is None or self.needed in SCOPES_OF[self.roles[team_id]]
