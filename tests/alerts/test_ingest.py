@@ -620,3 +620,38 @@ async def test_a_service_may_map_its_own_severity_words(transactions, clock):
     await stage.fire("Disk", severity="RED")
 
     assert (await stage.incident()).priority.value == "critical"
+
+
+async def test_the_timeline_names_the_integration_whose_alerts_they_were(stage):
+    await stage.fire("Disk")
+    await stage.clear("Disk")
+    stage.clock.advance(minutes=1)
+    await stage.refire("Disk", severity="critical")
+
+    events = await stage.events(await stage.incident())
+    sender = {
+        "type": "integration",
+        "id": str(stage.integration.id),
+        "name": stage.integration.name,
+    }
+    by_alerts = [event.kind for event in events if event.actor == sender]
+    assert by_alerts == ["opened", "resolved", "alerts_joined", "reopened"]
+
+
+async def test_alerts_of_several_integrations_at_once_are_nobodys_in_particular(
+    transactions, clock
+):
+    stage = await Stage(transactions, clock).set_up(
+        service={"grouping": "labels", "grouping_labels": ["alertname"]}
+    )
+    async with transactions.open() as tx:
+        other, _ = await factories.make_integration(tx, stage.service)
+    payloads = [
+        Payload(integration.id, stage.service.id, (stage.alert("Disk"),))
+        for integration in (stage.integration, other)
+    ]
+
+    await transactions.run(lambda tx: ingest(tx, payloads))
+
+    opened, _ = await stage.events(await stage.incident())
+    assert (opened.actor["type"], opened.data["count"]) == ("alerts", 2)

@@ -192,12 +192,13 @@ async def test_p9_every_change_is_one_event_with_its_actor_and_without_gaps(stag
     await stage.clear("Disk")
 
     events = await stage.events(await stage.incident())
+    sender = stage.integration.name
     assert [(event.sequence, event.kind, event.actor["name"]) for event in events] == [
-        (1, "opened", "alerts"),
+        (1, "opened", sender),
         (2, "paged", "incident-service"),
         (3, "paged", "incident-service"),
         (4, "acknowledged", "Second"),
-        (5, "resolved", "alerts"),
+        (5, "resolved", sender),
     ]
 
 

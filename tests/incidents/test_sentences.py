@@ -272,7 +272,7 @@ async def test_the_timeline_is_read_as_sentences(api, stage):
     at = f"{stage.clock():%Y-%m-%d %H:%M:%SZ}"
     opened, paged, acknowledged = answer.text.splitlines()
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    assert opened == f"{at}  Opened by 1 alert, critical."
+    assert opened == f"{at}  Opened by 1 alert of “{stage.integration.name}”, critical."
     assert paged.startswith(f"{at}  Paged level 1: First (named by the level). Unless")
     assert acknowledged == f"{at}  First acknowledged it."
 

@@ -23,8 +23,8 @@ from incident_service.alerts.models import Alert
 from incident_service.catalog import priority as priorities
 from incident_service.catalog.models import Service
 from incident_service.catalog.priority import Priority
-from incident_service.catalog.queries import load_services
-from incident_service.core.actor import ALERTS
+from incident_service.catalog.queries import load_integration_names, load_services
+from incident_service.core.actor import ALERTS, SYSTEM, Actor
 from incident_service.core.db import Tx
 from incident_service.escalation import actions as climbs
 from incident_service.incidents.lifecycle import Status
@@ -42,6 +42,7 @@ class Arriving:
 
     id: UUID
     incident_id: UUID | None
+    integration_id: UUID
     service_id: UUID
     incident_fingerprint: str
     fingerprint: str
@@ -81,11 +82,12 @@ class Newcomers:
     answers: list[Answer] = field(default_factory=list)
     goes_on: bool = True
 
-    def arrival(self) -> Arrival:
+    def arrival(self, actor: Actor) -> Arrival:
         """Describe them as one arrival: the highest priority counts."""
         return Arrival(
             tuple(row.fingerprint for row in self.rows),
             priorities.highest(*(row.priority for row in self.rows)),
+            actor,
         )
 
     def answer(self, outcome: str, incident_id: UUID) -> None:
@@ -125,6 +127,9 @@ class Folding:
         self._ended: dict[UUID, list[Alert]] = defaultdict(list)
         self._flapped: dict[UUID, int] = defaultdict(int)
         self._assigned: dict[UUID, UUID] = {}
+        self._senders: dict[UUID, str] = {}
+        self._joined_by: dict[UUID, Actor] = {}
+        self._ended_by: dict[UUID, Actor] = {}
         self._effects = Effects()
 
     def arrived(self, row: Arriving, answer: Answer, *, goes_on: bool = False) -> None:
@@ -159,6 +164,7 @@ class Folding:
         latest = set(await latest_by_key(self._tx.session, self._newcomers.keys()))
         self._incidents = await lock(self._tx.session, {*latest, *self._referred_to()})
         await self._load_services()
+        await self._load_senders()
         newest = {
             (incident.service_id, incident.fingerprint): incident
             for incident_id, incident in self._incidents.items()
@@ -170,7 +176,7 @@ class Folding:
         over = self._count_ended()
         await self._tx.flush()
         await self._carry_out()
-        await arrivals.resolve_incidents(self._tx, over, reason=self._why_ended)
+        await arrivals.resolve_incidents(self._tx, over, self._ended_by, reason=self._why_ended)
         await episodes.assign(self._tx, self._assigned)
         await self._tx.flush()
 
@@ -203,20 +209,39 @@ class Folding:
         if missing:
             self._services |= await load_services(self._tx.session, missing)
 
+    async def _load_senders(self) -> None:
+        arrived = [row for newcomers in self._newcomers.values() for row in newcomers.rows]
+        ended = [row for rows in self._ended.values() for row in rows]
+        ids = {row.integration_id for row in arrived} | {row.integration_id for row in ended}
+        self._senders = await load_integration_names(self._tx.session, ids)
+
+    def _sender_of(self, rows: Sequence[Arriving | Alert]) -> Actor:
+        """Name whose alerts these are, if they are of one integration."""
+        ids = {row.integration_id for row in rows}
+        if len(ids) > 1:
+            return ALERTS
+        (id_,) = ids
+        return Actor("integration", id_, self._senders.get(id_, ALERTS.name))
+
     def _meet(self, key: Key, newcomers: Newcomers, incident: Incident | None) -> None:
         service = self._services[key[0]]
-        arrival = newcomers.arrival()
+        arrival = newcomers.arrival(self._sender_of(newcomers.rows))
         window = timedelta(minutes=service.reopen_window_minutes)
         known = describe(incident) if incident else None
         meeting = dedup.meet(known, arrival.priority, window, self._tx.now)
         is_over = incident is not None and not incident.status.is_active
         if incident is None or isinstance(meeting, Open) or (is_over and newcomers.goes_on):
-            self._open(key, service, newcomers, incident)
+            self._open(key, service, newcomers, arrival, incident)
             return
         self._join(incident, newcomers, arrival, service, meeting)
 
     def _open(
-        self, key: Key, service: Service, newcomers: Newcomers, previous: Incident | None
+        self,
+        key: Key,
+        service: Service,
+        newcomers: Newcomers,
+        arrival: Arrival,
+        previous: Incident | None,
     ) -> None:
         for row in newcomers.rows:
             self._leave(row)
@@ -227,7 +252,7 @@ class Folding:
             title=first.title,
             labels=first.labels,
             annotations=first.annotations,
-            arrival=newcomers.arrival(),
+            arrival=arrival,
             previous_incident_id=previous.id if previous else None,
         )
         self._effects.openings.append((opening, newcomers))
@@ -241,6 +266,7 @@ class Folding:
         meeting: dedup.Meeting,
     ) -> None:
         self._attach(incident, newcomers)
+        self._joined_by[incident.id] = arrival.actor
         if incident.status is Status.OPEN and arrival.priority.outranks(incident.priority):
             self._effects.raised.append(incident)
         woken = arrivals.joined(self._tx, incident, arrival, service)
@@ -293,13 +319,14 @@ class Folding:
                 continue
             incident.firing_count = max(0, incident.firing_count - len(rows))
             incident.flap_count += self._flapped[incident_id]
+            self._ended_by[incident_id] = by = SYSTEM if self._why_ended else self._sender_of(rows)
             if not incident.status.is_active:
                 continue
             if incident.firing_count == 0 and self._resolves_itself(incident):
                 over.append(incident)
             else:
                 fingerprints = [row.fingerprint for row in rows]
-                arrivals.note_ended(self._tx, incident, fingerprints, reason=self._why_ended)
+                arrivals.note_ended(self._tx, incident, fingerprints, by, reason=self._why_ended)
         return over
 
     def _resolves_itself(self, incident: Incident) -> bool:
@@ -313,15 +340,15 @@ class Folding:
             self._assigned |= {row.id: incident.id for row in newcomers.rows}
             newcomers.answer("opened", incident.id)
         await reopening.reopen_incidents(
-            self._tx, effects.reopened, actor=ALERTS, reason="its alerts fire again"
+            self._tx, effects.reopened, self._joined_by, reason="its alerts fire again"
         )
         for reason, incidents in effects.restarted.items():
-            await arrivals.restart(self._tx, incidents, reason)
+            await arrivals.restart(self._tx, incidents, reason, self._joined_by)
         await climbs.start(self._tx, effects.started)
         if effects.raised:
             await hasten(self._tx, effects.raised)
         await arrivals.tell_assignees(self._tx, effects.told)
-        await arrivals.end_snooze(self._tx, effects.woken)
+        await arrivals.end_snooze(self._tx, effects.woken, self._joined_by)
 
 
 async def load_inactive(tx: Tx, incident_ids: Iterable[UUID]) -> dict[UUID, Incident]:

@@ -24,7 +24,11 @@ TOLD: dict[str, str] = {
     EventKind.REOPENED: "reopened by {who}",
     EventKind.CLOSED: "closed by {who}",
 }
-WITH_ARTICLE = {"alerts": "its alerts", "system": "the service"}
+WITH_ARTICLE = {
+    "alerts": "its alerts",
+    "integration": "its alerts",
+    "system": "the service",
+}
 EVENTS_SHOWN = 5
 
 

@@ -52,6 +52,16 @@ async def find_integration(session: AsyncSession, key: str, now: datetime) -> In
     return rows.one_or_none()
 
 
+async def load_integration_names(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the names of integrations."""
+    if not ids:
+        return {}
+    rows = await session.execute(
+        select(Integration.id, Integration.name).where(Integration.id.in_(ids))
+    )
+    return {row.id: row.name for row in rows}
+
+
 async def list_rules(session: AsyncSession, integration_id: UUID) -> Sequence[RoutingRule]:
     """Return the integration's rules in the order in which they are tried."""
     rows = await session.scalars(

@@ -7,7 +7,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The author of a timeline event. `type` is user, api_key, alerts or system."""
+    """The author of a timeline event.
+
+    `type` is user, api_key, integration, alerts (of several integrations at once) or system.
+    """
 
     type: str
     id: UUID | None

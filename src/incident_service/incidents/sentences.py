@@ -69,7 +69,7 @@ def doing(words: str) -> Callable[[Event], str]:
 
 def opened(event: Event) -> str:
     """Say what began it, and whether anybody is paged."""
-    by = how_many(event.data["count"], "alert") if event.data.get("count") else event.who
+    by = alerts_of(event) if event.data.get("count") else event.who
     text = with_reason(event, f"Opened by {inside(by)}, {event.data.get('priority')}")
     quiet = " Nobody is paged: its service does not page for that." if is_quiet(event) else ""
     return text + quiet
@@ -82,21 +82,19 @@ def is_quiet(event: Event) -> bool:
 
 def joined(event: Event) -> str:
     """Say how many alerts joined, and how urgent."""
-    count = how_many(event.data["count"], "alert")
-    return with_reason(event, f"{count} joined, {event.data.get('priority')}")
+    return with_reason(event, f"{alerts_of(event)} joined, {event.data.get('priority')}")
 
 
 def ended(event: Event) -> str:
     """Say how many alerts ended, and what is left."""
     firing = event.data.get("firing_count", 0)
     left = f"{firing} still fire{'s' if firing == 1 else ''}" if firing else "none fires any more"
-    return with_reason(event, f"{how_many(event.data['count'], 'alert')} ended; {left}")
+    return with_reason(event, f"{alerts_of(event)} ended; {left}")
 
 
 def stale(event: Event) -> str:
     """Say that a sender has fallen silent."""
-    count = how_many(event.data["count"], "alert")
-    return with_reason(event, f"{count} went stale, not sent again for too long")
+    return with_reason(event, f"{alerts_of(event)} went stale, not sent again for too long")
 
 
 def prioritized(event: Event) -> str:
@@ -255,9 +253,11 @@ def one_line(text: str) -> str:
     return " ".join(printable.split())
 
 
-def how_many(count: int, noun: str) -> str:
-    """Return a number of things."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def alerts_of(event: Event) -> str:
+    """Say how many alerts it is about, and whose."""
+    count = event.data["count"]
+    of = f" of “{event.actor['name']}”" if event.actor.get("type") == "integration" else ""
+    return f"{count} alert{'' if count == 1 else 's'}{of}"
 
 
 def capital(text: str) -> str:

@@ -196,7 +196,7 @@ async def reopen(tx: Tx, order: Order) -> Done:
     lifecycle.change(incident.status, Verb.REOPEN)
     if await is_key_active(tx, incident):
         raise KeyIsActiveAgain
-    await reopen_incidents(tx, [incident], actor=actor, reason=order.reason)
+    await reopen_incidents(tx, [incident], {incident.id: actor}, reason=order.reason)
     return Done(incident, changed=True)
 
 

@@ -4,7 +4,7 @@ All verbs take sets. Incidents that are given are locked by the caller and their
 already brought up to date; `Overtaken` asks the caller to run its whole transaction again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,8 @@ from incident_service.response.updates import tell_those_paged
 
 LISTED_FINGERPRINTS = 20
 UNLESS_ACTIVE = f"ON CONFLICT (service_id, fingerprint) WHERE {ACTIVE} DO NOTHING"
+Actors = Mapping[UUID, Actor]
+"""Whose alerts did something to each incident."""
 OWN_COLUMNS = [each.name for each in Incident.__table__.columns if each.name != "number"]
 
 
@@ -38,6 +40,7 @@ class Arrival:
 
     fingerprints: tuple[str, ...]
     priority: Priority
+    actor: Actor = ALERTS
 
     def as_json(self) -> dict[str, Any]:
         """Return the form shown in the timeline."""
@@ -79,7 +82,7 @@ async def open_incidents(tx: Tx, openings: Sequence[Opening]) -> list[Incident]:
             tx,
             incident,
             EventKind.OPENED,
-            actor=ALERTS,
+            actor=item.arrival.actor,
             data=item.arrival.as_json() | {"is_quiet": incident.is_quiet},
         )
     changes = await climbs.begin(tx, incidents)
@@ -136,39 +139,42 @@ def joined(tx: Tx, incident: Incident, arrival: Arrival, service: Service) -> bo
 
     Returns True when this ends the incident's quiet, so that its climb has to start.
     """
-    timeline.record(tx, incident, EventKind.ALERTS_JOINED, actor=ALERTS, data=arrival.as_json())
+    by = arrival.actor
+    timeline.record(tx, incident, EventKind.ALERTS_JOINED, actor=by, data=arrival.as_json())
     if arrival.priority.outranks(incident.priority):
         raised = {"from": incident.priority.value, "to": arrival.priority.value}
         incident.priority = arrival.priority
-        timeline.record(tx, incident, EventKind.PRIORITY_RAISED, actor=ALERTS, data=raised)
+        timeline.record(tx, incident, EventKind.PRIORITY_RAISED, actor=by, data=raised)
     woken = incident.is_quiet and not service.page_from.outranks(incident.priority)
     if woken:
         incident.is_quiet = False
     return woken
 
 
-async def restart(tx: Tx, incidents: Sequence[Incident], reason: str) -> None:
+async def restart(tx: Tx, incidents: Sequence[Incident], reason: str, actors: Actors) -> None:
     """Begin again at level 1, also from acknowledged: something made it new."""
     for incident in incidents:
         if incident.status is Status.ACKNOWLEDGED:
             reopening.forget_acknowledge(incident)
             incident.status = Status.OPEN
         incident.snoozed_until = None
-        timeline.record(tx, incident, EventKind.RESTARTED, actor=ALERTS, reason=reason)
+        by = actors[incident.id]
+        timeline.record(tx, incident, EventKind.RESTARTED, actor=by, reason=reason)
     await climbs.start(tx, incidents)
 
 
 async def end_snooze(
     tx: Tx,
     incidents: Sequence[Incident],
+    actors: Actors,
     *,
-    actor: Actor = ALERTS,
     reason: str = "a higher priority joined",
 ) -> None:
     """What has become more urgent is worth waking up for."""
     for incident in incidents:
         incident.snoozed_until = None
-        timeline.record(tx, incident, EventKind.SNOOZE_ENDED, actor=actor, reason=reason)
+        by = actors[incident.id]
+        timeline.record(tx, incident, EventKind.SNOOZE_ENDED, actor=by, reason=reason)
     if incidents:
         await climbs.resume(tx, incidents)
 
@@ -206,7 +212,7 @@ async def tell_assignees(tx: Tx, incidents: Sequence[Incident]) -> None:
 
 
 async def resolve_incidents(
-    tx: Tx, incidents: Sequence[Incident], *, reason: str | None = None
+    tx: Tx, incidents: Sequence[Incident], actors: Actors, *, reason: str | None = None
 ) -> None:
     """The last firing episode has ended: resolve, and stop the climbs."""
     for incident in incidents:
@@ -215,19 +221,25 @@ async def resolve_incidents(
         incident.resolved_by = "alerts"
         incident.resolved_until_clear = False
         incident.snoozed_until = None
-        timeline.record(tx, incident, EventKind.RESOLVED, actor=ALERTS, reason=reason)
+        by = actors[incident.id]
+        timeline.record(tx, incident, EventKind.RESOLVED, actor=by, reason=reason)
     await climbs.stop(tx, incidents)
     if incidents:
         await tell_those_paged(tx, incidents, what="resolved", actor=ALERTS)
 
 
 def note_ended(
-    tx: Tx, incident: Incident, fingerprints: Sequence[str], *, reason: str | None = None
+    tx: Tx,
+    incident: Incident,
+    fingerprints: Sequence[str],
+    actor: Actor,
+    *,
+    reason: str | None = None,
 ) -> None:
     """Note that episodes ended while others of the incident still fire."""
     data = listed(fingerprints) | {"firing_count": incident.firing_count}
     kind = EventKind.ALERTS_RESOLVED
-    timeline.record(tx, incident, kind, actor=ALERTS, reason=reason, data=data)
+    timeline.record(tx, incident, kind, actor=actor, reason=reason, data=data)
 
 
 def note_stale(tx: Tx, incident: Incident, fingerprints: Sequence[str]) -> None:

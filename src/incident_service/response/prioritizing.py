@@ -61,7 +61,7 @@ async def follow_raise(tx: Tx, incident: Incident, actor: Actor, *, is_quiet: bo
             await climbs.wait_for_acknowledged(tx, [incident])
         return
     if incident.snoozed_until is not None:
-        await end_snooze(tx, [incident], actor=actor, reason="its priority was raised")
+        await end_snooze(tx, [incident], {incident.id: actor}, reason="its priority was raised")
     elif is_woken:
         await climbs.start(tx, [incident])
     elif incident.exhausted_at is not None:

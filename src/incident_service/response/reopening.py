@@ -1,6 +1,7 @@
 """Bring a resolved incident back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 
@@ -15,9 +16,13 @@ from incident_service.notifications import actions as notifications
 
 
 async def reopen_incidents(
-    tx: Tx, incidents: Sequence[Incident], *, actor: Actor, reason: str | None = None
+    tx: Tx,
+    incidents: Sequence[Incident],
+    actors: Mapping[UUID, Actor],
+    *,
+    reason: str | None = None,
 ) -> None:
-    """Reopen resolved incidents.
+    """Reopen resolved incidents, each by its actor.
 
     One that somebody had acknowledged begins again at level 1; one that nobody had answered goes
     on at its level with the time that was left, so that flapping does not hold the climb down.
@@ -38,7 +43,8 @@ async def reopen_incidents(
         incident.resolved_by = None
         incident.resolved_until_clear = False
         forget_acknowledge(incident)
-        timeline.record(tx, incident, EventKind.REOPENED, actor=actor, reason=reason)
+        by = actors[incident.id]
+        timeline.record(tx, incident, EventKind.REOPENED, actor=by, reason=reason)
     try:
         await tx.flush()
     except IntegrityError as error:
