@@ -1,7 +1,8 @@
-"""Search by labels: what SQL can say of matchers, so that an index finds it, and what it cannot.
+"""Search by labels: what an index finds of matchers, and what is decided on top of that.
 
-A regular expression that is a choice of plain texts is said in SQL. Any other is not: PostgreSQL's
-mean something else than RE2's in places, and may take a time that nobody can foresee.
+An index finds a label that is one of some texts. Everything else may hold for no row of a large
+table, and would be looked for until its end. Besides, PostgreSQL's regular expressions mean
+something else than RE2's in places, and may take a time that nobody can foresee.
 """
 
 import re
@@ -9,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import Query
-from sqlalchemy import ColumnElement, Row, func, not_, or_
+from sqlalchemy import ColumnElement, Row, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from incident_service.catalog.matchers import Matcher, first_that_fails, parse
@@ -26,10 +27,10 @@ MatcherQuery = Annotated[
         alias="matcher",
         max_length=20,
         description="Of labels, in Alertmanager's syntax; may be repeated, all have to hold. "
-        "Regular expressions match the whole value, and a missing label is the empty text. With a "
-        "regular expression that is more than a choice of plain texts, a page looks at 2,000 "
-        "incidents or alerts at most: it may hold fewer items than `limit`, even none, and still "
-        "a `next_cursor`.",
+        "Regular expressions match the whole value, and a missing label is the empty text. An "
+        'index finds `=`, and choices such as `=~"critical|high"`. With any other, a page looks '
+        "at 2,000 incidents or alerts at most: it may hold fewer items than `limit`, even none, "
+        "and still a `next_cursor`.",
         examples=[['severity=~"critical|high"', 'team!="db"']],
     ),
 ]
@@ -54,32 +55,28 @@ def choices(pattern: str) -> list[str] | None:
 
 
 def in_sql(labels: Labels, matchers: Sequence[Matcher]) -> list[ColumnElement[bool]]:
-    """Say in SQL what it can say of the matchers."""
-    said = (condition(labels, matcher) for matcher in matchers)
-    return [each for each in said if each is not None]
+    """Say in SQL what an index finds of the matchers."""
+    found = map(texts_of, matchers)
+    return [
+        or_(*(labels.contains({matcher.name: text}) for text in texts))
+        for matcher, texts in zip(matchers, found, strict=True)
+        if texts
+    ]
 
 
-def condition(labels: Labels, matcher: Matcher) -> ColumnElement[bool] | None:
-    """Say in SQL that a matcher holds; None: SQL cannot."""
-    texts = choices(matcher.value) if matcher.operator.takes_pattern else [matcher.value]
-    if texts is None:
+def texts_of(matcher: Matcher) -> list[str] | None:
+    """Return the texts of which a label has to be one; None: that is not what the matcher asks."""
+    if matcher.operator.is_negative:
         return None
-    found = or_(*(has(labels, matcher.name, text) for text in texts))
-    return not_(found) if matcher.operator.is_negative else found
-
-
-def has(labels: Labels, name: str, text: str) -> ColumnElement[bool]:
-    """Say in SQL that a label is exactly this; never NULL."""
-    if text:
-        return labels.contains({name: text})
-    return func.coalesce(labels[name].astext, "") == ""
+    texts = choices(matcher.value) if matcher.operator.takes_pattern else [matcher.value]
+    return texts if texts and all(texts) else None
 
 
 def left_over(
     labels: Labels, matchers: Sequence[Matcher]
 ) -> tuple[list[ColumnElement[Any]], Callable[[Row[Any]], bool] | None]:
-    """Return what to read of a row, and how to decide on it, for matchers that SQL cannot say."""
-    rest = [matcher for matcher in matchers if condition(labels, matcher) is None]
+    """Return what to read of a row, and how to decide on it, for matchers that no index finds."""
+    rest = [matcher for matcher in matchers if texts_of(matcher) is None]
     if not rest:
         return [], None
     names = list(dict.fromkeys(matcher.name for matcher in rest))
