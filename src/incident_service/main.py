@@ -35,6 +35,7 @@ from incident_service.escalation import unreached
 from incident_service.heartbeat.fitness import why_overdue, why_stale
 from incident_service.heartbeat.gauges import measure
 from incident_service.heartbeat.queries import find_canary_age, load_lateness
+from incident_service.hindsight import api as hindsight
 from incident_service.incidents import api as incidents
 from incident_service.incidents.queries import count_active_on_policy
 from incident_service.notifications import api as notifications
@@ -75,6 +76,7 @@ DOMAINS = (
     escalation,
     response,
     alerts,
+    hindsight,
     subscriptions,
 )
 

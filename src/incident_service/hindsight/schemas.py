@@ -1,0 +1,80 @@
+"""What the API shows of reports and of analytics."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from incident_service.catalog.priority import Priority
+from incident_service.core.fields import Response
+from incident_service.incidents.lifecycle import Status
+
+
+class ReportLine(Response):
+    """What happened, in words."""
+
+    sequence: int
+    at: datetime
+    kind: str = Field(description="As in the timeline: an open set.")
+    actor: str
+    said: str = Field(description="For people; the words may change.")
+
+
+class DeedRead(Response):
+    """Something that somebody did."""
+
+    sequence: int
+    at: datetime
+    kind: str
+
+
+class DeedsRead(Response):
+    """What one person or program did."""
+
+    id: UUID | None
+    name: str
+    deeds: list[DeedRead]
+
+
+class PagesRead(Response):
+    """How often one person, or a team's channel, was told of the incident, over all addresses."""
+
+    user_id: UUID | None
+    name: str
+    pages: int = Field(description="Messages that were sent and ask for an answer.")
+    updates: int = Field(description="Messages that were sent and inform.")
+    failed: int
+    taken_back: int = Field(description="Somebody answered before they were sent.")
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+class IncidentReport(Response):
+    """What happened, when, who did what, and how long it took."""
+
+    id: UUID
+    number: int
+    title: str
+    status: Status
+    priority: Priority
+    is_quiet: bool
+    service_name: str
+    team_name: str
+    labels: dict[str, str]
+    alert_count: int
+    reopened: int = Field(description="How often it was.")
+    levels_paged: int = Field(description="How often a level was paged.")
+    highest_level: int = Field(description="0: none was paged.")
+    was_exhausted: bool
+    began_at: datetime
+    acknowledged_at: datetime | None = Field(description="For the first time.")
+    acknowledged_by: str | None
+    resolved_at: datetime | None = Field(description="For the last time.")
+    resolved_by: str | None
+    closed_at: datetime | None
+    time_to_acknowledge_s: float | None = Field(description="Until the first acknowledge.")
+    time_to_resolve_s: float | None = Field(description="Null while it is active.")
+    who_did_what: list[DeedsRead]
+    pages_by_person: list[PagesRead]
+    timeline: list[ReportLine] = Field(description="The first 1,000 events.")
+    events_left_out: int
