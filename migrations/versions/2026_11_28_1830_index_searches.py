@@ -65,6 +65,12 @@ INDEXES = (
         {"postgresql_where": sa.text("incident_id IS NULL")},
     ),
     ("alerts", "labels", ["labels"], LABELS),
+    (
+        "incident_events",
+        "acknowledged",
+        ["incident_id", "at"],
+        {"postgresql_where": sa.text("kind = 'acknowledged'")},
+    ),
 )
 
 

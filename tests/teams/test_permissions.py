@@ -119,6 +119,7 @@ get_incident                      401   ok   ok   ok     ok   404     ok      ok
 list_timeline                     401   ok   ok   ok     ok   404     ok      ok        ok       404
 list_incident_alerts              401   ok   ok   ok     ok   404     ok      ok        ok       404
 get_incident_report               401   ok   ok   ok     ok   404     ok      ok        ok       404
+get_analytics                     401   ok   ok   ok     ok   ok      ok      ok        ok       ok
 list_alerts                       401   ok   ok   ok     ok   none    ok      ok        ok       none
 list_rejected_alerts              401   ok   ok   ok     ok   404     ok      ok        ok       404
 list_notifications                401   ok   ok   ok     ok   404     ok      ok        ok       404
@@ -481,6 +482,7 @@ REQUESTS: dict[str, Callable[[World], Awaitable[Request]]] = {
     "list_timeline": of("incident", "GET", "incidents/{}/timeline"),
     "list_incident_alerts": of("incident", "GET", "incidents/{}/alerts"),
     "get_incident_report": of("incident", "GET", "incidents/{}/report"),
+    "get_analytics": of("incident", "GET", "analytics"),
     "list_alerts": of("incident", "GET", "alerts"),
     "list_rejected_alerts": of("sender_of_nonsense", "GET", "integrations/{}/rejected-alerts"),
     "list_notifications": of("incident", "GET", "incidents/{}/notifications"),

@@ -1,18 +1,71 @@
-"""Reads of what is on record of an incident."""
+"""Reads of what is on record of one incident, and of how many went."""
 
-from sqlalchemy import func, select
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Float, Row, Select, cast, func, select, text
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.catalog.models import Service
+from incident_service.catalog.priority import Priority
 from incident_service.hindsight.report import Event, Facts, Message
-from incident_service.incidents.models import Incident
+from incident_service.incidents.lifecycle import Status
+from incident_service.incidents.models import Incident, IncidentEvent
 from incident_service.incidents.queries import list_events
-from incident_service.notifications.models import Notification, Page
+from incident_service.incidents.timeline import EventKind
+from incident_service.notifications.models import (
+    Notification,
+    NotificationKind,
+    NotificationStatus,
+    Page,
+)
 from incident_service.notifications.queries import FALLBACK_CONTACT
 from incident_service.teams.models import ContactMethod, Team, User
 
 MOST_EVENTS = 1_000
 MOST_MESSAGES = 5_000
+MOST_PEOPLE = 200
+NOISIEST = 10
+HOURS = 24
+
+RECIPIENT = func.coalesce(User.name, ContactMethod.name, FALLBACK_CONTACT).label("recipient")
+TOLD_AT = func.coalesce(Page.sent_at, Notification.updated_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which incidents count: those that began in a span, of some teams (None: all)."""
+
+    began_from: datetime
+    began_before: datetime
+    team_ids: frozenset[UUID] | None = None
+    service_id: UUID | None = None
+
+    @property
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Say it in SQL."""
+        conditions = [
+            Incident.created_at >= self.began_from,
+            Incident.created_at < self.began_before,
+        ]
+        if self.team_ids is not None:
+            conditions.append(Incident.team_id.in_(self.team_ids))
+        if self.service_id is not None:
+            conditions.append(Incident.service_id == self.service_id)
+        return conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long something took, of how many incidents."""
+
+    incidents: int
+    mean_s: float | None
+    median_s: float | None
 
 
 async def load_facts(session: AsyncSession, incident: Incident) -> Facts:
@@ -49,10 +102,10 @@ async def load_messages(session: AsyncSession, incident: Incident) -> list[Messa
     rows = await session.execute(
         select(
             Notification.user_id,
-            func.coalesce(User.name, ContactMethod.name, FALLBACK_CONTACT).label("recipient"),
+            RECIPIENT,
             Notification.kind,
             Notification.status,
-            func.coalesce(Page.sent_at, Notification.updated_at).label("at"),
+            TOLD_AT.label("at"),
         )
         .join(ContactMethod, ContactMethod.id == Notification.contact_method_id)
         .outerjoin(User, User.id == Notification.user_id)
@@ -62,3 +115,115 @@ async def load_messages(session: AsyncSession, incident: Incident) -> list[Messa
         .limit(MOST_MESSAGES)
     )
     return [Message(row.user_id, row.recipient, row.kind, row.status, row.at) for row in rows]
+
+
+async def count_incidents(
+    session: AsyncSession, scope: Scope
+) -> dict[tuple[Status, Priority], int]:
+    """Count by status and priority; what there is none of is left out."""
+    rows = await session.execute(
+        select(Incident.status, Incident.priority, func.count())
+        .where(*scope.conditions)
+        .group_by(Incident.status, Incident.priority)
+    )
+    return {(status, priority): count for status, priority, count in rows}
+
+
+async def time_to_acknowledge(session: AsyncSession, scope: Scope) -> Times:
+    """Return how long it took until somebody acknowledged for the first time."""
+    first = (
+        select(func.min(IncidentEvent.at - Incident.created_at).label("took"))
+        .join(Incident, Incident.id == IncidentEvent.incident_id)
+        .where(*scope.conditions, ~Incident.is_quiet, IncidentEvent.kind == EventKind.ACKNOWLEDGED)
+        .group_by(Incident.id)
+    )
+    return await times_of(session, first)
+
+
+async def time_to_resolve(session: AsyncSession, scope: Scope) -> Times:
+    """Return how long it took until it was over, of what is."""
+    took = (Incident.resolved_at - Incident.created_at).label("took")
+    over = select(took).where(
+        *scope.conditions, ~Incident.is_quiet, Incident.resolved_at.is_not(None)
+    )
+    return await times_of(session, over)
+
+
+async def times_of(session: AsyncSession, statement: Select[Any]) -> Times:
+    """Return the mean and the median of the intervals that a statement finds."""
+    seconds = cast(func.extract("epoch", statement.subquery().c.took), Float)
+    row = (
+        await session.execute(
+            select(func.count(), func.avg(seconds), func.percentile_cont(0.5).within_group(seconds))
+        )
+    ).one()
+    return Times(*row)
+
+
+def pages_in(scope: Scope, *columns: Any) -> Select[Any]:  # noqa: ANN401 - columns
+    """Select from the pages that were sent: messages that ask for an answer, one an address."""
+    return (
+        select(*columns)
+        .select_from(Notification)
+        .join(Incident, Incident.id == Notification.incident_id)
+        .join(ContactMethod, ContactMethod.id == Notification.contact_method_id)
+        .outerjoin(User, User.id == Notification.user_id)
+        .outerjoin(Page, Page.id == Notification.page_id)
+        .where(
+            *scope.conditions,
+            Notification.kind == NotificationKind.PAGE,
+            Notification.status == NotificationStatus.SENT,
+        )
+    )
+
+
+async def pages_by_person(session: AsyncSession, scope: Scope) -> Sequence[Row[Any]]:
+    """Count the pages of each person or channel, most first."""
+    count = func.count().label("pages")
+    rows = await session.execute(
+        pages_in(scope, Notification.user_id, RECIPIENT, count)
+        .group_by(Notification.user_id, RECIPIENT)
+        .order_by(count.desc(), RECIPIENT, Notification.user_id)
+        .limit(MOST_PEOPLE)
+    )
+    found: Sequence[Row[Any]] = rows.all()
+    return found
+
+
+async def pages_by_hour(session: AsyncSession, scope: Scope, zone: str) -> list[int]:
+    """Count the pages of each hour of the day, from midnight, on the clocks of a time zone."""
+    hour = func.extract("hour", func.timezone(zone, TOLD_AT)).label("hour")
+    sent = pages_in(scope, hour).subquery()
+    rows = await session.execute(select(sent.c.hour, func.count()).group_by(sent.c.hour))
+    by_hour = {int(hour): count for hour, count in rows}
+    return [by_hour.get(hour, 0) for hour in range(HOURS)]
+
+
+async def noisiest(session: AsyncSession, scope: Scope) -> Sequence[Row[Any]]:
+    """Return the keys that opened the most incidents, with what the last one was called."""
+    incidents = func.count().label("incidents")
+    alerts = func.sum(Incident.alert_count).label("alerts")
+    newest_first = func.array_agg(aggregate_order_by(Incident.title, Incident.created_at.desc()))
+    rows = await session.execute(
+        select(
+            Incident.service_id,
+            Incident.fingerprint,
+            incidents,
+            alerts,
+            newest_first[1].label("title"),
+        )
+        .where(*scope.conditions)
+        .group_by(Incident.service_id, Incident.fingerprint)
+        .order_by(incidents.desc(), alerts.desc(), Incident.service_id, Incident.fingerprint)
+        .limit(NOISIEST)
+    )
+    found: Sequence[Row[Any]] = rows.all()
+    return found
+
+
+async def knows_zone(session: AsyncSession, zone: str) -> bool:
+    """Say whether PostgreSQL, whose time zones may be older than ours, knows this one."""
+    found = await session.scalar(
+        text("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = :zone)"), {"zone": zone}
+    )
+    return bool(found)

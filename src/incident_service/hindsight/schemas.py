@@ -78,3 +78,58 @@ class IncidentReport(Response):
     pages_by_person: list[PagesRead]
     timeline: list[ReportLine] = Field(description="The first 1,000 events.")
     events_left_out: int
+
+
+class StatusCount(Response):
+    """How many incidents have a status and a priority."""
+
+    status: Status
+    priority: Priority
+    incidents: int
+
+
+class TimesRead(Response):
+    """How long something took. Quiet incidents, which page nobody, do not count."""
+
+    incidents: int = Field(description="Of how many.")
+    mean_s: float | None = Field(description="Null: of none.")
+    median_s: float | None
+
+
+class PersonPages(Response):
+    """How often a person was paged, or a team's channel, over all addresses."""
+
+    user_id: UUID | None
+    name: str
+    pages: int
+
+
+class Noise(Response):
+    """A deduplication key that opened many incidents."""
+
+    service_id: UUID
+    fingerprint: str
+    title: str = Field(description="The newest incident's.")
+    incidents: int
+    alerts: int
+
+
+class Analytics(Response):
+    """How incidents that began in a span went."""
+
+    began_from: datetime
+    began_before: datetime
+    time_zone: str
+    incidents: int
+    by_status: dict[Status, int]
+    by_priority: dict[Priority, int]
+    by_status_and_priority: list[StatusCount] = Field(description="Without what there is none of.")
+    time_to_acknowledge: TimesRead = Field(description="Until the first acknowledge: MTTA.")
+    time_to_resolve: TimesRead = Field(description="Of what is over: MTTR.")
+    pages_by_person: list[PersonPages] = Field(
+        description="Messages that were sent and ask for an answer; most first, 200 at most."
+    )
+    pages_by_hour: list[int] = Field(
+        description="By the hour of the day, from midnight, in `time_zone`."
+    )
+    noisiest: list[Noise] = Field(description="What opened the most incidents, ten at most.")

@@ -175,4 +175,10 @@ class IncidentEvent(Base):
     __table_args__ = (
         Index("uq_incident_events_sequence", "incident_id", "sequence", unique=True),
         Index("ix_incident_events_xact_position", "xact", "position"),
+        Index(
+            "ix_incident_events_acknowledged",
+            "incident_id",
+            "at",
+            postgresql_where=text("kind = 'acknowledged'"),
+        ),
     )
