@@ -29,7 +29,7 @@ MatcherQuery = Annotated[
         description="Of labels, in Alertmanager's syntax; may be repeated, all have to hold. "
         "Regular expressions match the whole value, and a missing label is the empty text. An "
         'index finds `=`, and choices such as `=~"critical|high"`. With any other, a page looks '
-        "at 2,000 incidents or alerts at most: it may hold fewer items than `limit`, even none, "
+        "at 1,000 incidents or alerts at most: it may hold fewer items than `limit`, even none, "
         "and still a `next_cursor`.",
         examples=[['severity=~"critical|high"', 'team!="db"']],
     ),

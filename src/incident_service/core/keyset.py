@@ -26,7 +26,7 @@ from incident_service.core.pagination import CursorUnreadable
 SHAPE = struct.Struct(">8shq16s")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-MOST_SCANNED = 2_000
+MOST_SCANNED = 1_000
 """Rows that one page looks at, at most, when Python has to decide which of them are wanted."""
 
 Keep = Callable[[Row[Any]], bool]
