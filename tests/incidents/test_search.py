@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from tests import factories
+from tests.credentials import limited_to
 from tests.stage import MINUTE, Stage
 
 from incident_service.catalog.priority import Priority
@@ -95,6 +96,21 @@ async def test_text_that_no_index_helps_with_is_refused(api, text):
     answer = await api.get(URL, params={"q": text})
 
     assert answer.status_code == 422
+
+
+async def test_a_key_of_a_team_finds_nothing_of_another(anonymous, transactions, searched):
+    async with transactions.open() as tx:
+        team = await factories.make_team(tx)
+        theirs = await factories.make_service(tx, team)
+        await factories.make_incident(tx, theirs, title="Theirs", labels={"alertname": "DiskFull"})
+    anonymous.headers.update(await limited_to(transactions, team))
+    ours = {"team_id": searched.team.id}
+
+    assert await found(anonymous, matcher="alertname=DiskFull") == ["Theirs"]
+    assert await found(anonymous, matcher="alertname=~Disk.*", sort="urgent") == ["Theirs"]
+    assert await found(anonymous, q="diskfull") == ["Theirs"]
+    assert await found(anonymous, team_id=team.id) == ["Theirs"]
+    assert await found(anonymous, **ours) == []
 
 
 async def test_exhausted_incidents_are_found(api, stage):
