@@ -42,6 +42,9 @@ BEGIN
 END $$;
 """
 
+# The index of texts needs it, and a dump of one schema leaves extensions out.
+EXTENSION = b"CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;\n"
+
 # This server numbers its transactions anew: by the old numbers, readers of events would wait for
 # ever, or read again what they have read. What was read stays read; what was not is still to be.
 RENUMBER = b"""
@@ -116,6 +119,7 @@ def restore(dump: Dump, clients: Clients, state: State) -> None:
     """
     with transaction(clients) as script:
         script.write(EMPTY)
+        script.write(EXTENSION)
         with clients.begun("pg_restore", *ONLY_OURS, "--file=-", dump.path) as reading:
             assert reading.stdout is not None
             copy(reading.stdout, script, state)
