@@ -4,11 +4,12 @@ import asyncio
 from functools import partial
 from importlib.metadata import version
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from incident_service.alerts import api as alerts
+from incident_service.alerts import senders
 from incident_service.alerts.api import shortcut
 from incident_service.alerts.intake import Intake
 from incident_service.alerts.limits import limits_of
@@ -53,6 +54,7 @@ from incident_service.settings import Settings
 from incident_service.subscriptions import api as subscriptions
 from incident_service.teams import api as teams
 from incident_service.teams.queries import has_unopened_addresses
+from incident_service.teams.refusals import Refusals
 
 ABOUT = """\
 The paging core behind Prometheus Alertmanager: alerts become incidents, incidents page people
@@ -146,6 +148,13 @@ def equip(app: FastAPI, settings: Settings, transactions: Transactions) -> None:
     app.state.settings = settings
     app.state.transactions = transactions
     app.state.intake = Intake(transactions, limits_of(settings))
+    app.state.note_refusal = Refusals(transactions, find_key).note
+
+
+def find_key(request: Request) -> str | None:
+    """Return the key that a request carries, wherever a caller or a sender may put it."""
+    in_path: str | None = request.path_params.get("integration_key")
+    return in_path or senders.find_key(request.headers)
 
 
 def all_conflicts() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from incident_service.alerts.models import Alert
 from incident_service.catalog.models import Integration, RoutingRule, Service
+from incident_service.core.audit import AuditEntry
 from incident_service.core.db import Base
 from incident_service.escalation.models import EscalationJob
 from incident_service.heartbeat.models import Canary
@@ -22,6 +23,7 @@ metadata = Base.metadata
 __all__ = [
     "Alert",
     "ApiKey",
+    "AuditEntry",
     "Canary",
     "ContactMethod",
     "EscalationJob",

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from sqlalchemy import select
 from tests import factories
 from tests.configuration.test_files import EVERYTHING
 from tests.stage import Stage
@@ -18,6 +19,7 @@ from incident_service.configuration.actions import (
 from incident_service.configuration.files import read, write
 from incident_service.configuration.queries import as_document, load_present
 from incident_service.core import tokens
+from incident_service.core.audit import AuditEntry
 from incident_service.core.db import Transactions
 from incident_service.teams.models import Channel
 
@@ -426,3 +428,17 @@ async def test_whoever_is_made_inactive_and_still_named_is_told(transactions):
     (warning,) = applied.warnings
     assert warning.startswith("user second@example.org is inactive.")
     assert "On call" in warning
+
+
+async def test_each_thing_that_a_file_makes_is_one_entry_of_the_audit_log(transactions):
+    applied = await apply(transactions, EVERYTHING)
+    await apply(transactions, EVERYTHING)
+
+    async with transactions.open() as tx:
+        entries = (await tx.session.scalars(select(AuditEntry))).all()
+    assert len(entries) == len([each for each in lines(applied) if each.startswith("+")])
+    assert {(entry.action, entry.actor_name) for entry in entries} == {
+        ("apply_configuration", "configuration file")
+    }
+    assert len({(entry.resource_type, entry.resource_id, entry.team_id) for entry in entries}) == 16
+    assert "whsec_" not in str([entry.after for entry in entries])

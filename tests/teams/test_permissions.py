@@ -73,6 +73,7 @@ get_api_key                       401   ok   403  403    403  403     403     40
 update_api_key                    401   ok   403  403    403  403     403     403       403      403
 revoke_api_key                    401   ok   403  403    403  403     403     403       403      403
 delete_api_key                    401   ok   403  403    403  403     403     403       403      403
+list_audit_log                    401   ok   ok   403    ok   none    ok      none      none     none
 list_schedules                    401   ok   ok   ok     ok   none    ok      ok        ok       none
 create_schedule                   401   ok   ok   403    ok   404     ok      403       403      404
 preview_schedule                  401   ok   ok   ok     ok   ok      ok      ok        ok       ok
@@ -422,6 +423,7 @@ REQUESTS: dict[str, Callable[[World], Awaitable[Request]]] = {
     "update_api_key": of("api_key", "PATCH", "api-keys/{}", named()),
     "revoke_api_key": of("api_key", "POST", "api-keys/{}/revoke"),
     "delete_api_key": of("api_key", "DELETE", "api-keys/{}"),
+    "list_audit_log": of("team", "GET", "audit-log?resource_id={}"),
     "list_schedules": of("schedule", "GET", "schedules"),
     "create_schedule": of("team", "POST", "schedules", World.new_schedule),
     "preview_schedule": of(

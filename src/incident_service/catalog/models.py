@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from incident_service.catalog.priority import Priority
+from incident_service.core.audit import Audited, Part
 from incident_service.core.db import Base, ClosedText, one_of
 
 
@@ -30,6 +31,7 @@ class Service(Base):
     """Something that breaks: where its alerts go, how they group, whom they page."""
 
     __tablename__ = "services"
+    audited = Audited("service", team="team_id")
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     team_id: Mapped[UUID] = mapped_column(ForeignKey("teams.id"), index=True)
@@ -75,6 +77,12 @@ class Integration(Base):
     """A sender with its key. While a key is being rotated, the previous one is valid too."""
 
     __tablename__ = "integrations"
+    audited = Audited(
+        "integration",
+        team=("service_id", "services"),
+        parts=("routing_rules",),
+        silent=frozenset({"last_heard_at", "rules_version"}),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     service_id: Mapped[UUID] = mapped_column(ForeignKey("services.id"), index=True)
@@ -107,6 +115,7 @@ class RoutingRule(Base):
     """
 
     __tablename__ = "routing_rules"
+    audited = Part(of="integrations", by="integration_id", order="position")
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     integration_id: Mapped[UUID] = mapped_column(ForeignKey("integrations.id", ondelete="CASCADE"))

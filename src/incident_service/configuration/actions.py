@@ -46,6 +46,8 @@ from incident_service.configuration.in_use import (
     USER_ON_CALL,
 )
 from incident_service.configuration.queries import load_present
+from incident_service.core.actor import Actor
+from incident_service.core.audit import Author
 from incident_service.core.db import Tx
 from incident_service.core.errors import DomainError
 from incident_service.core.fields import Request
@@ -79,6 +81,7 @@ from incident_service.teams.schemas import (
 Entry = TypeVar("Entry", bound=Request)
 KEEP_PREVIOUS_KEY = timedelta(days=1)
 APPLYING = 4_242_002  # any number that nobody else locks
+BY_FILE = Author(Actor("system", None, "configuration file"), "apply_configuration")
 FILE = Principal(UUID(int=0), "configuration file", frozenset({Scope.ADMIN}))
 
 DELETED_BY_ID: Mapping[Kind, Callable[..., Awaitable[None]]] = {
@@ -130,6 +133,7 @@ async def carry_out(tx: Tx, plan: Plan) -> Applied:
     Raises:
         ChangeFailed: from the error of the first change that cannot be made.
     """
+    tx.author = BY_FILE
     applied = Applied(plan)
     hand = Hand(tx, plan.names, applied)
     for change in plan.changes:

@@ -1,26 +1,16 @@
 """The database session and the one transaction every request and job runs in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
+from functools import partial
 from typing import Any, TypeVar
 
 import asyncpg
 import structlog
-from sqlalchemy import (
-    AdaptedConnection,
-    CheckConstraint,
-    DateTime,
-    Dialect,
-    MetaData,
-    Text,
-    TypeDecorator,
-    event,
-    text,
-)
+from sqlalchemy import AdaptedConnection, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -28,16 +18,24 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.orm import DeclarativeBase
 
+from incident_service.core import ledger, tables
+from incident_service.core.audit import NOBODY_ELSE, AuditEntry, Author
 from incident_service.core.bulk import insert_rows
 from incident_service.core.clock import Clock, DatabaseClock
 from incident_service.core.queue import Job, Queue, QueueDown
-from incident_service.core.sealing import SealBroken, Sealer
+from incident_service.core.sealing import Sealer
 
 log = structlog.get_logger()
 Sessions = async_sessionmaker[AsyncSession]
 Result = TypeVar("Result")
+
+# What models are made of. It lives apart, so that the ledger can know it too.
+Base = tables.Base
+ClosedText = tables.ClosedText
+Sealed = tables.Sealed
+one_of = tables.one_of
+sealer_of = tables.sealer_of
 
 RETRYABLE_SQLSTATES = {
     "40001",  # serialization failure
@@ -64,90 +62,18 @@ SERVER_SETTINGS = {
 }
 
 
-class Base(DeclarativeBase):
-    """Base of every table; the naming convention keeps migrations reproducible."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012 - read by SQLAlchemy as a class attribute
-        datetime: DateTime(timezone=True),
-        str: Text(),
-    }
-
-
-SEALER = "incident_service_sealer"
-UNSEALED = Sealer()
-
-
-class ClosedText(TypeDecorator[Any]):
-    """A closed set of values, stored as text; `one_of` adds the CHECK that holds it."""
-
-    impl = Text
-    cache_ok = True
-
-    def __init__(self, members: type[StrEnum]) -> None:
-        super().__init__()
-        self.members = members
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401, ARG002
-        """Store the member's value."""
-        return None if value is None else self.members(value).value
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> StrEnum | None:  # noqa: ANN401, ARG002
-        """Return the member."""
-        return None if value is None else self.members(value)
-
-
-class Sealed(TypeDecorator[str]):
-    """A text that is sealed in the database; see `core.sealing`. The engine has the keys."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Seal."""
-        return None if value is None else sealer_of(dialect).seal(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
-        """Open; what cannot be opened stays sealed, so that it can be replaced or deleted."""
-        if value is None:
-            return None
-        try:
-            return sealer_of(dialect).open(value)
-        except SealBroken as broken:
-            log.error("sealing.not_opened", error=str(SealBroken.__doc__ or broken))  # noqa: TRY400
-            return value
-
-
-def sealer_of(dialect: Dialect) -> Sealer:
-    """Return what `make_engine` has given to the engine of this dialect."""
-    sealer: Sealer = getattr(dialect, SEALER, UNSEALED)
-    return sealer
-
-
-def one_of(column: str, members: Iterable[StrEnum]) -> CheckConstraint:
-    """Hold a text column to the values of `members`."""
-    values = ", ".join(f"'{member.value}'" for member in members)
-    return CheckConstraint(f"{column} IN ({values})", name=f"{column}_known")
-
-
 @dataclass(slots=True)
 class Tx:
     """One unit of work: a session, the instant it began, and the jobs it owes.
 
-    `minute` is the length of a policy's minute: 60 s, or less in a drill.
+    `minute` is the length of a policy's minute: 60 s, or less in a drill. `author` is who appears
+    in the audit log for what it changes of the configuration.
     """
 
     session: AsyncSession
     now: datetime
     minute: timedelta = timedelta(minutes=1)
+    author: Author = NOBODY_ELSE
     jobs: list[Job] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
     on_commit: list[Callable[[], object]] = field(default_factory=list)
@@ -175,6 +101,16 @@ class Tx:
         rows, self.rows = self.rows, {}
         for table, added in rows.items():
             await insert_rows(self.session, table, added)
+
+    async def close(self) -> None:
+        """Write what is left, and the audit log's entries for what has changed."""
+        await self.flush()
+        if not ledger.has_notes(self.session.sync_session):
+            return
+        for row in await self.session.run_sync(ledger.entries, self.author, self.now):
+            self.add_row(AuditEntry, row)
+            self.after_commit(partial(log_entry, row))
+        await self.flush()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +144,7 @@ class Transactions:
             await session.connection()
             tx = Tx(session, self.clock(), self.minute)
             yield tx
-            await tx.flush()
+            await tx.close()
         for count in tx.on_commit:
             count()
         await self._hand_over(tx)
@@ -266,6 +202,20 @@ async def until_not_refused(attempt: Callable[[], Awaitable[Result]]) -> Result:
 
 
 AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
+def log_entry(row: Mapping[str, Any]) -> None:
+    """Log an entry of the audit log: who, what, and the names of what is different."""
+    names = {*(row["before"] or ()), *(row["after"] or ())}
+    log.info(
+        "audit.recorded",
+        action=row["action"],
+        actor=f"{row['actor_type']}:{row['actor_name']}",
+        actor_id=str(row["actor_id"]) if row["actor_id"] else None,
+        resource=f"{row['resource_type']}:{row['resource_id']}",
+        team_id=str(row["team_id"]) if row["team_id"] else None,
+        changed=sorted(names),
+    )
+
+
 # Without it SQLAlchemy parts a list of rows at every change in which of their values are None.
 AS_ONE_SET = {"render_nulls": True}
 
@@ -308,7 +258,7 @@ def make_engine(
         hide_parameters=True,  # they hold addresses, and errors are logged
         connect_args={"server_settings": SERVER_SETTINGS, "timeout": 4, "command_timeout": 15},
     )
-    setattr(engine.dialect, SEALER, Sealer(sealing_keys))
+    setattr(engine.dialect, tables.SEALER, Sealer(sealing_keys))
     event.listen(engine.sync_engine, "checkout", require_open)
     return engine
 
@@ -328,10 +278,17 @@ def require_open(connection: AdaptedConnection, _record: object, _proxy: object)
 def make_sessions(engine: AsyncEngine) -> Sessions:
     """Make sessions that keep their objects readable after the commit and never flush by surprise.
 
+    They also remember what they change of the configuration; see `core.ledger`.
+
     Autoflush is off: sets are written by statements in the declared lock order, and a hidden
     flush in the middle of a read would break that order.
     """
-    return async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
+    return async_sessionmaker(
+        engine,
+        sync_session_class=ledger.AuditedSession,
+        expire_on_commit=False,
+        autoflush=False,
+    )
 
 
 def measure_on_connect(engine: AsyncEngine, clock: DatabaseClock) -> None:

@@ -1,6 +1,6 @@
 """The edge between HTTP and the domain: the transaction dependency and the error mapping."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -8,6 +8,7 @@ import structlog
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -25,6 +26,7 @@ from incident_service.core.db import (
 from incident_service.settings import Settings
 
 log = structlog.get_logger()
+NoteRefusal = Callable[[Request, errors.DomainError], Awaitable[None]]
 PROBLEM = "application/problem+json"
 MAX_LISTED_ERRORS = 20
 # In a request's scope: whether a conflict between transactions may simply be tried again.
@@ -78,6 +80,12 @@ async def open_tx(request: Request) -> AsyncIterator[Tx]:
 InTx = Annotated[Tx, Depends(open_tx, scope="function")]
 
 
+def operation_of(request: Request) -> str | None:
+    """Return the name of the operation that is asked for."""
+    route = request.scope.get("route")
+    return route.name if isinstance(route, APIRoute) else None
+
+
 def base_url(request: Request) -> str:
     """Return the address of this installation, without a slash at its end."""
     settings: Settings = request.app.state.settings
@@ -112,9 +120,12 @@ def status_of(error: errors.DomainError) -> int:
     return next(status for family, status in STATUS.items() if isinstance(error, family))
 
 
-async def render_domain_error(_request: Request, error: Exception) -> JSONResponse:
-    """Render what an action refused."""
+async def render_domain_error(request: Request, error: Exception) -> JSONResponse:
+    """Render what an action refused; `main` says who notes that a key was."""
     assert isinstance(error, errors.DomainError)
+    note: NoteRefusal | None = getattr(request.app.state, "note_refusal", None)
+    if note and isinstance(error, errors.Unauthenticated | errors.Forbidden):
+        await note(request, error)
     status = status_of(error)
     listed = None
     if isinstance(error, errors.Invalid):

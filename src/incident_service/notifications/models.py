@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from incident_service.catalog.priority import Priority
+from incident_service.core.audit import Audited, Part
 from incident_service.core.db import Base, ClosedText, one_of
 from incident_service.teams.models import Channel
 
@@ -112,6 +113,7 @@ class NotificationRule(Base):
     """When a person is told at an address about incidents of a priority."""
 
     __tablename__ = "notification_rules"
+    audited = Part(of="quiet_hours", by="user_id", order="delay_minutes")
 
     user_id: Mapped[UUID] = mapped_column(
         ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
@@ -132,6 +134,7 @@ class QuietHours(Base):
     """When a person is not told about what is neither critical nor high, in the person's zone."""
 
     __tablename__ = "quiet_hours"
+    audited = Audited("notification_rules", parts=("notification_rules",))
 
     user_id: Mapped[UUID] = mapped_column(
         ForeignKey("users.id", ondelete="CASCADE"), primary_key=True

@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from incident_service.core.audit import Audited, Part
 from incident_service.core.db import Base, ClosedText, one_of
 
 
@@ -32,6 +33,7 @@ class EscalationPolicy(Base):
     """Who is told, in which order, how often."""
 
     __tablename__ = "escalation_policies"
+    audited = Audited("escalation_policy", team="team_id", parts=("escalation_levels",))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     team_id: Mapped[UUID] = mapped_column(ForeignKey("teams.id"), index=True)
@@ -64,6 +66,7 @@ class EscalationLevel(Base):
     """One rung: whom it tells, and how long they have to answer."""
 
     __tablename__ = "escalation_levels"
+    audited = Part(of="escalation_policies", by="escalation_policy_id", order="level_number")
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     escalation_policy_id: Mapped[UUID] = mapped_column(

@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from incident_service.core.audit import Audited, Part
 from incident_service.core.db import Base, ClosedText, one_of
 from incident_service.schedules.rotation import ShiftUnit
 
@@ -16,6 +17,12 @@ class Schedule(Base):
     """Who is on call when, in one time zone."""
 
     __tablename__ = "schedules"
+    audited = Audited(
+        "schedule",
+        team="team_id",
+        parts=("schedule_layers", "schedule_participants"),
+        falls=("schedule_overrides",),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     team_id: Mapped[UUID] = mapped_column(ForeignKey("teams.id"), index=True)
@@ -35,6 +42,7 @@ class ScheduleLayer(Base):
     """A rotation; one with a higher position covers those below it."""
 
     __tablename__ = "schedule_layers"
+    audited = Part(of="schedules", by="schedule_id", order="position")
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     schedule_id: Mapped[UUID] = mapped_column(ForeignKey("schedules.id", ondelete="CASCADE"))
@@ -66,6 +74,7 @@ class ScheduleParticipant(Base):
     """Somebody who takes turns in a layer, in the order of `position`."""
 
     __tablename__ = "schedule_participants"
+    audited = Part(of="schedules", by="layer_id", order="position", through="schedule_layers")
 
     layer_id: Mapped[UUID] = mapped_column(
         ForeignKey("schedule_layers.id", ondelete="CASCADE"), primary_key=True
@@ -82,6 +91,7 @@ class ScheduleOverride(Base):
     """Somebody who stands in for whoever the layers say; two of one schedule never overlap."""
 
     __tablename__ = "schedule_overrides"
+    audited = Audited("schedule_override", team=("schedule_id", "schedules"))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     schedule_id: Mapped[UUID] = mapped_column(ForeignKey("schedules.id", ondelete="CASCADE"))

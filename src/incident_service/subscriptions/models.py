@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from incident_service.core.audit import Audited
 from incident_service.core.db import Base, ClosedText, Sealed, one_of
 
 UNFINISHED = "status IN ('pending', 'sending')"
@@ -30,6 +31,11 @@ class WebhookSubscription(Base):
     """
 
     __tablename__ = "webhook_subscriptions"
+    audited = Audited(
+        "webhook_subscription",
+        team="team_id",
+        silent=frozenset({"failures", "failing_since", "read_xact", "read_position"}),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     team_id: Mapped[UUID | None] = mapped_column(

@@ -19,9 +19,10 @@ from sqlalchemy import select
 
 from incident_service.core import tokens
 from incident_service.core.actor import Actor
+from incident_service.core.audit import Author
 from incident_service.core.db import Transactions, Tx
 from incident_service.core.errors import Forbidden, Unauthenticated
-from incident_service.core.http import InTx
+from incident_service.core.http import InTx, operation_of
 from incident_service.teams.models import ApiKey, Role, Scope, TeamMembership, User
 
 bearer = HTTPBearer(auto_error=False, scheme_name="ApiKey", description="An API key: `isk_…`.")
@@ -179,6 +180,7 @@ async def authenticate(
     if principal is None:
         raise KeyNotValid
     request.state.principal = principal
+    tx.author = Author(principal.actor, operation_of(request))
     return principal
 
 

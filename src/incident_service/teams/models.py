@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from incident_service.core.audit import Audited
 from incident_service.core.db import Base, ClosedText, Sealed, one_of
 
 
@@ -50,6 +51,7 @@ class Team(Base):
     """Owners of services and policies; the boundary of what a limited API key can see."""
 
     __tablename__ = "teams"
+    audited = Audited("team", team="id", falls=("team_memberships", "webhook_subscriptions"))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
@@ -67,6 +69,17 @@ class User(Base):
     """A person who can be paged."""
 
     __tablename__ = "users"
+    audited = Audited(
+        "user",
+        falls=(
+            "team_memberships",
+            "contact_methods",
+            "api_keys",
+            "quiet_hours",
+            "notification_rules",
+        ),
+        silent=frozenset({"last_note_at"}),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
@@ -88,6 +101,7 @@ class TeamMembership(Base):
     """A person's role in a team."""
 
     __tablename__ = "team_memberships"
+    audited = Audited("team_membership", team="team_id")
 
     team_id: Mapped[UUID] = mapped_column(
         ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True
@@ -108,6 +122,12 @@ class ContactMethod(Base):
     """
 
     __tablename__ = "contact_methods"
+    audited = Audited(
+        "contact_method",
+        team="team_id",
+        falls=("notification_rules",),
+        silent=frozenset({"code_digest", "code_expires_at", "code_attempts"}),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     user_id: Mapped[UUID | None] = mapped_column(
@@ -169,6 +189,7 @@ class ApiKey(Base):
     """A caller's credential: only its hash is kept."""
 
     __tablename__ = "api_keys"
+    audited = Audited("api_key")
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str]

@@ -1,6 +1,8 @@
 """Reads of teams, users, how to reach them, and API keys."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -8,6 +10,7 @@ from sqlalchemy import Select, Text, and_, exists, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from incident_service.core.audit import AuditEntry
 from incident_service.core.errors import NotFound
 from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.core.rows import get_row
@@ -254,3 +257,49 @@ async def list_api_keys(
 ) -> tuple[Sequence[ApiKey], str | None]:
     """Return a page of the keys that the caller may manage."""
     return await fetch_page(session, visible_keys(principal), ApiKey.id, page)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which entries of the audit log are wanted; None: all."""
+
+    actor_id: UUID | None = None
+    action: str | None = None
+    resource_type: str | None = None
+    resource_id: UUID | None = None
+    team_id: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    refused: bool | None = None
+
+
+async def list_audit_log(
+    session: AsyncSession, wanted: AuditFilter, principal: Principal, page: PageQuery
+) -> tuple[Sequence[AuditEntry], str | None]:
+    """Return a page of the entries that the caller may see, newest first.
+
+    Only an admin who is not limited to teams sees what belongs to no team.
+    """
+    statement = select(AuditEntry)
+    if principal.team_ids is not None:
+        managed = [team_id for team_id in principal.team_ids if principal.may_in(team_id)]
+        statement = statement.where(AuditEntry.team_id.in_(managed))
+    elif not principal.may(Scope.ADMIN):
+        statement = statement.where(AuditEntry.team_id.is_not(None))
+    for column in (
+        AuditEntry.actor_id,
+        AuditEntry.action,
+        AuditEntry.resource_type,
+        AuditEntry.resource_id,
+        AuditEntry.team_id,
+    ):
+        if (value := getattr(wanted, column.key)) is not None:
+            statement = statement.where(column == value)
+    if wanted.since:
+        statement = statement.where(AuditEntry.at >= wanted.since)
+    if wanted.until:
+        statement = statement.where(AuditEntry.at < wanted.until)
+    if wanted.refused is not None:
+        is_refusal = AuditEntry.refused.is_not(None)
+        statement = statement.where(is_refusal if wanted.refused else ~is_refusal)
+    return await fetch_page(session, statement, AuditEntry.id, page, newest_first=True)

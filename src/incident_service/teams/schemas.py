@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -315,4 +315,44 @@ class ApiKeyPage(BaseModel):
     """A page of API keys, oldest first."""
 
     items: list[ApiKeyRead]
+    next_cursor: str | None
+
+
+class AuditRefusal(BaseModel):
+    """Why a request was refused, how its key begins, and where it came from."""
+
+    code: str
+    key_hint: str
+    address: str | None
+
+
+class AuditEntryRead(Response):
+    """One change of the configuration, or requests that were refused.
+
+    `before` and `after` hold everything when the thing is new or gone, else what is different;
+    secrets and addresses are `***`. `count` says how many refused requests like this one there were
+    within ten minutes by then.
+    """
+
+    id: UUID
+    at: datetime
+    action: str = Field(description="The operation, like `update_team`.")
+    actor_type: str = Field(description="`user`, `api_key`, `system`, or `unknown`.")
+    actor_id: UUID | None
+    actor_name: str
+    resource_type: str | None
+    resource_id: UUID | None
+    resource_name: str | None
+    team_id: UUID | None = Field(description="Null: of no team; only admins see it.")
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    refused: AuditRefusal | None
+    count: int
+    request_id: UUID | None
+
+
+class AuditEntryPage(BaseModel):
+    """A page of the audit log, newest first."""
+
+    items: list[AuditEntryRead]
     next_cursor: str | None

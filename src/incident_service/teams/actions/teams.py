@@ -3,8 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import insert
-
 from incident_service.core.db import Tx
 from incident_service.core.ids import new_id
 from incident_service.core.rows import change_row
@@ -58,12 +56,13 @@ async def put_membership(
     await queries.get_team(tx.session, team_id, by, lock=True)
     await queries.get_user(tx.session, user_id, lock=True)
     by.require_free_or_colleague(await queries.find_person(tx.session, user_id))
-    await tx.session.execute(
-        insert(TeamMembership)
-        .values(team_id=team_id, user_id=user_id, role=role, created_at=tx.now)
-        .on_conflict_do_update(index_elements=["team_id", "user_id"], set_={"role": role})
-    )
-    return await queries.get_membership(tx.session, team_id, user_id)
+    membership = await tx.session.get(TeamMembership, (team_id, user_id), with_for_update=True)
+    if membership is None:  # the team's lock keeps others from adding the same
+        membership = TeamMembership(team_id=team_id, user_id=user_id, created_at=tx.now)
+        tx.session.add(membership)
+    membership.role = role
+    await tx.flush()
+    return membership
 
 
 async def delete_membership(tx: Tx, team_id: UUID, user_id: UUID, *, by: Principal) -> None:

@@ -2,10 +2,17 @@
 
 from fastapi import APIRouter
 
-from incident_service.teams.api import api_keys, contact_methods, team_channels, teams, users
+from incident_service.teams.api import (
+    api_keys,
+    audit_log,
+    contact_methods,
+    team_channels,
+    teams,
+    users,
+)
 
 router = APIRouter()
-for resource in (teams, team_channels, users, contact_methods, api_keys):
+for resource in (teams, team_channels, users, contact_methods, api_keys, audit_log):
     router.include_router(resource.router)
 
 CONFLICTS: dict[str, str] = {
