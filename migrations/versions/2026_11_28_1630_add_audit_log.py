@@ -2,6 +2,8 @@
 
 A table that the previous release does not know. Its trigger holds for the owner of the table and for
 superusers too, which a grant would not: rows never change, and none goes before it is 30 days old.
+
+The index is for the notes that are forgotten after some time.
 """
 
 import sqlalchemy as sa
@@ -14,6 +16,7 @@ branch_labels = None
 depends_on = None
 
 TABLE, FUNCTION = "audit_log", "refuse_change_of_audit_log"
+NOTES = "ix_pages_notes"
 REFUSE = f"""
 CREATE OR REPLACE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -28,6 +31,16 @@ END $$
 
 
 def upgrade() -> None:
+    # First: what follows is one transaction, so that an attempt that broke off can be repeated.
+    with op.get_context().autocommit_block():
+        op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {NOTES}")  # of an attempt that broke off
+        op.create_index(
+            NOTES,
+            "pages",
+            ["created_at"],
+            postgresql_where=sa.text("note IS NOT NULL"),
+            postgresql_concurrently=True,
+        )
     op.create_table(
         TABLE,
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -89,5 +102,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(NOTES, table_name="pages")
     op.drop_table(TABLE)
     op.execute(f"DROP FUNCTION {FUNCTION}()")

@@ -19,6 +19,7 @@ PREFIX = "INCIDENT_SERVICE_"
 # To listen at every address is not an address that one could open.
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 SECRET_KEY_LENGTH = 32
+AUDIT_IS_KEPT_DAYS = 30
 Network = IPv4Network | IPv6Network
 
 
@@ -115,6 +116,23 @@ class Settings(BaseSettings):
     transaction_seconds: float = Field(
         12.0, gt=0, description="What takes the database longer is given up, and answered 503."
     )
+    auto_close_days: int = Field(
+        30, ge=0, description="When what is resolved is closed by itself; 0: never."
+    )
+    keep_incidents_days: int = Field(
+        365,
+        ge=0,
+        description="How long closed incidents and theirs are kept; 0: for ever.",
+    )
+    keep_alerts_days: int = Field(
+        30, ge=0, description="How long ended alerts without an incident are kept; 0: for ever."
+    )
+    keep_notes_days: int = Field(
+        30, ge=0, description="How long tests, codes and notices are kept; 0: for ever."
+    )
+    keep_audit_days: int = Field(
+        730, ge=0, description="How long the audit log is kept, 31 or more; 0: for ever."
+    )
     worker_jobs: int = Field(20, ge=1, le=200, description="Jobs at once, in each worker.")
     log_level: str = "INFO"
     log_json: bool = True
@@ -129,6 +147,13 @@ class Settings(BaseSettings):
         if url and not url.startswith("postgresql+asyncpg://"):
             raise ValueError("must start with postgresql://")
         return url
+
+    @field_validator("keep_audit_days")
+    @classmethod
+    def _is_kept_long_enough(cls, days: int) -> int:
+        if 0 < days <= AUDIT_IS_KEPT_DAYS:  # the database refuses to delete it
+            raise ValueError(f"must be more than {AUDIT_IS_KEPT_DAYS}, or 0")
+        return days
 
     @field_validator("secret_key")
     @classmethod

@@ -27,6 +27,8 @@ from incident_service.escalation.unreached import unreached_levels
 from incident_service.heartbeat.jobs import advance_canary, overdue_canaries, plant_canary
 from incident_service.notifications.delivery import Courier
 from incident_service.notifications.jobs import deliver
+from incident_service.retention.jobs import retention_sweeps
+from incident_service.retention.terms import terms_of
 
 log = structlog.get_logger()
 
@@ -73,6 +75,7 @@ def sweeps(runtime: Runtime, courier: Courier) -> list[Sweep]:
         Sweep(canaries.name, canaries.sweep),
         Sweep("planting", lambda: plant_canary(runtime.transactions), every_s=PLANT_EVERY_S),
         Sweep("lost_jobs", lambda: restore_lost(runtime), every_s=RESTORE_EVERY_S),
+        *retention_sweeps(runtime.transactions, terms_of(runtime.settings)),
         Sweep("clock", lambda: measure(runtime), every_s=MEASURE_EVERY_S),
     ]
 

@@ -22,6 +22,7 @@ from incident_service.cli.environment import (
 from incident_service.cli.failing import CannotRun, Commands
 from incident_service.cli.migrating import look, migrate, told
 from incident_service.cli.openapi import as_text
+from incident_service.cli.pruning import run_prune
 from incident_service.cli.running import run
 from incident_service.cli.sealing import run_reseal
 from incident_service.cli.serving import bind, run_api, with_bound_port
@@ -161,6 +162,15 @@ def export_configuration(*, schema: SchemaAt = "") -> None:
 def reseal_texts() -> None:
     """Seal stored addresses and secrets with the first of INCIDENT_SERVICE_SEALING_KEY."""
     run_reseal()
+
+
+@app.command("prune")
+def prune_old(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
+) -> None:
+    """Forget what is older than the INCIDENT_SERVICE_KEEP_… settings say, as workers do daily."""
+    run_prune(dry_run=dry_run)
 
 
 @app.command()

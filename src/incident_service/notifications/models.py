@@ -180,6 +180,7 @@ class Page(Base):
             "lease_until",
             postgresql_where=text("status IN ('sending', 'waiting')"),
         ),
+        Index("ix_pages_notes", "created_at", postgresql_where=text("note IS NOT NULL")),
         one_of("channel", Channel),
         one_of("priority", Priority),
         one_of("status", PageStatus),
