@@ -48,6 +48,7 @@ async def test_what_was_applied_is_exported(shell, file, database_url, transacti
         "key of integration Payments / Checkout / Alertmanager, shown this one time: isi_" in said
     )
     assert "secret of webhook subscription Archive, shown this one time: whsec_" in said
+    assert '"event": "audit.recorded"' in said
     assert exported[0] == 0
     assert "name: Archive" in exported[1]
     assert "whsec_" not in exported[1]

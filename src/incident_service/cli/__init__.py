@@ -149,6 +149,7 @@ def openapi() -> None:
 @app.command("apply")
 def apply_configuration(*, file: File, dry_run: DryRun = False, prune: Prune = False) -> None:
     """Make teams, people, schedules, policies, services and integrations as a file says."""
+    configure_logging(load_settings())  # what is changed is logged, beside what is printed
     run_apply(file, dry_run=dry_run, prune=prune)
 
 
@@ -170,6 +171,7 @@ def prune_old(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
 ) -> None:
     """Forget what is older than the INCIDENT_SERVICE_KEEP_… settings say, as workers do daily."""
+    configure_logging(load_settings())
     run_prune(dry_run=dry_run)
 
 

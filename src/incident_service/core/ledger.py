@@ -52,8 +52,11 @@ def note_objects(session: Session, _context: object, _instances: object) -> None
         spec = row.audited
         if spec is None:
             continue
-        values = {column.name: getattr(row, column.key) for column in row.__table__.columns}
-        note(session, row.__table__, spec, [values], deleted=row in session.deleted)
+        table: Table = row.__table__
+        names = [column.name for column in table.primary_key]
+        names += [spec.by] if isinstance(spec, Part) else []
+        values = {name: getattr(row, name) for name in names}
+        note(session, table, spec, [values], deleted=row in session.deleted)
 
 
 def is_changed(row: Base) -> bool:
