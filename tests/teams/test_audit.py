@@ -287,12 +287,16 @@ async def test_bulk_statements_do_not_escape(world):
             delete(EscalationLevel).where(EscalationLevel.escalation_policy_id == policy.id)
         )
     async with world.transactions.open() as tx:
+        table: Any = Team.__table__
+        await tx.session.execute(update(table).values(name="Core").where(table.c.name == "Bulk"))
+    async with world.transactions.open() as tx:
         await tx.session.execute(delete(EscalationPolicy).where(EscalationPolicy.id == policy.id))
 
     made = (await entries_of(world))[known:]
     assert [entry.action for entry in made] == [
         "update_team",
         "update_escalation_policy",
+        "update_team",
         "delete_escalation_policy",
     ]
     assert {entry.actor_type for entry in made} == {"system"}

@@ -26,8 +26,10 @@ async def insert_rows(
 ) -> Sequence[Row[Any]]:
     """Insert rows in their order; all have the same columns. Return the ids that were inserted.
 
-    `otherwise` may be an `ON CONFLICT` clause. Columns that are sealed cannot be inserted so.
+    `otherwise` may be an `ON CONFLICT` clause. Columns that are sealed cannot be inserted so, and
+    nothing that people configure: the audit log would not hear of it.
     """
+    assert getattr(table, "audited", None) is None, table.__tablename__
     if not rows:
         return []
     connection = await session.connection()

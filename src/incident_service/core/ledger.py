@@ -79,11 +79,13 @@ def note_statement(state: ORMExecuteState) -> None:
     Raises:
         NotAudited: it inserts rows that are not its parameters, or changes rows by their keys.
     """
-    if not (state.is_insert or state.is_update or state.is_delete) or state.bind_mapper is None:
+    if not (state.is_insert or state.is_update or state.is_delete):
         return
-    spec = state.bind_mapper.class_.audited
-    table = state.bind_mapper.local_table
-    if spec is None or not isinstance(table, Table):
+    # By its name: a statement about a model has a copy of the table.
+    named = getattr(getattr(state.statement, "table", None), "name", "")
+    table = Base.metadata.tables.get(named)
+    spec = None if table is None else spec_of(table)
+    if table is None or spec is None:
         return
     if bool(state.parameters) is not state.is_insert:
         raise NotAudited(table.name)
@@ -141,13 +143,13 @@ def keys_of(
 
 
 @cache
-def spec_of(table: Table) -> Audited | Part:
-    """Return how a table appears in the audit log."""
+def spec_of(table: Table) -> Audited | Part | None:
+    """Return how a table appears in the audit log; None: it is no configuration."""
     for mapper in Base.registry.mappers:
         if mapper.local_table is table:
-            spec: Audited | Part = mapper.class_.audited
+            spec: Audited | Part | None = mapper.class_.audited
             return spec
-    raise LookupError(table.name)
+    return None
 
 
 def part_of(table: Table) -> Part:
