@@ -202,6 +202,8 @@ async def until_not_refused(attempt: Callable[[], Awaitable[Result]]) -> Result:
 
 
 AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
+
+
 def log_entry(row: Mapping[str, Any]) -> None:
     """Log an entry of the audit log: who, what, and the names of what is different."""
     names = {*(row["before"] or ()), *(row["after"] or ())}
