@@ -163,6 +163,7 @@ class Model:
         elif incident.is_exhausted:
             incident.start_over(now)
         elif is_woken:
+            incident.snoozed_until = None
             incident.start(now)
 
     def _meet_acknowledged(self, incident: Incident, now: datetime, *, is_urgent: bool) -> None:

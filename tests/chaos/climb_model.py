@@ -13,7 +13,9 @@ from incident_service.incidents.lifecycle import Status
 MINUTE = timedelta(minutes=1)
 RECHECK = 5 * MINUTE
 REMINDER = 30 * MINUTE
+UNREMINDED = 24 * 60 * MINUTE
 MANAGER = "Manager"
+RESPONDER = "First"
 
 
 class Refused(Exception):
@@ -65,6 +67,7 @@ class Incident:
     snoozed_until: datetime | None = None
     resolved_at: datetime | None = None
     until_clear: bool = False
+    assignee: str | None = None
     # The timer that was stopped last, with what was left of its time.
     stopped: Timer | None = None
     left: timedelta = timedelta(0)
@@ -128,7 +131,7 @@ class Incident:
                 last = self.plan.levels[-1][0]
                 if self.is_urgent:
                     self._tell(now, MANAGER, *([] if last == MANAGER else [last]))
-                self.timer = Timer("reminder", now + REMINDER)
+                self.timer = Timer("reminder", now + (REMINDER if self.is_urgent else UNREMINDED))
             case "recheck":
                 self._look_again(now)
             case "ack_timeout":
@@ -143,13 +146,14 @@ class Incident:
 
     def _step(self, due: Position, now: datetime) -> None:
         levels = self.plan.levels
+        self.assignee = None
         if not levels:
             self._tell(now, MANAGER)
             self.timer = Timer("recheck", now + RECHECK)
         elif due >= self._end():
             self.is_exhausted = True
             self._tell(now, MANAGER)
-            self.timer = Timer("reminder", now + REMINDER)
+            self.timer = Timer("reminder", now + (REMINDER if self.is_urgent else UNREMINDED))
         else:
             person, minutes = levels[due[1] - 1]
             self.at = due
@@ -187,6 +191,7 @@ class Incident:
         if self.status is Status.ACKNOWLEDGED:
             return
         self.status = Status.ACKNOWLEDGED
+        self.assignee = RESPONDER
         self.acknowledged_at = now
         self.was_urgent = self.is_urgent
         self.snoozed_until = None
@@ -251,6 +256,52 @@ class Incident:
         self.is_quiet = False
         self.start_over(now)
 
+    def hand_over(self, now: datetime, *, person: str) -> None:
+        """Ask one person alone, for as long as the present level has."""
+        self._must_be(Status.OPEN, Status.ACKNOWLEDGED)
+        if self.assignee == person:
+            return
+        self._forget_acknowledge()
+        self.snoozed_until = None
+        self.is_quiet = False
+        self.stop(now)
+        if not self.at[1]:
+            self.plan = self.policy()
+        self._begin_epoch()
+        self.assignee = person
+        self._tell(now, person)
+        repeat, level = self.at[0], max(self.at[1], 1)
+        known = level <= len(self.plan.levels)
+        wait = self.plan.levels[level - 1][1] * MINUTE if known else RECHECK
+        self.timer = Timer("step", now + wait, (repeat, level))
+
+    def prioritize(self, now: datetime, *, is_urgent: bool) -> None:
+        self._must_be(Status.OPEN, Status.ACKNOWLEDGED)
+        if is_urgent is self.is_urgent:
+            return
+        self.is_urgent = is_urgent
+        is_open = self.status is Status.OPEN
+        if not is_open:
+            self.was_urgent = is_urgent
+        was_quiet, self.is_quiet = self.is_quiet, not is_urgent
+        if is_urgent and is_open:
+            self._become_urgent(now, was_quiet=was_quiet)
+        elif is_urgent and was_quiet and self.plan.ack_timeout_minutes:
+            self.timer = Timer("ack_timeout", now + self.plan.ack_timeout_minutes * MINUTE)
+        elif not is_urgent and not was_quiet:
+            self.is_exhausted = False
+            if is_open:
+                self.assignee = None
+            if self.snoozed_until is None:
+                self.stop(now)
+
+    def _become_urgent(self, now: datetime, *, was_quiet: bool) -> None:
+        if self.snoozed_until is not None:
+            self.snoozed_until = None
+            self.resume(now)
+        elif was_quiet or self.is_exhausted:
+            self.start(now)
+
     def start_over(self, now: datetime) -> None:
         """Begin again because of what joined: what is quiet stays so."""
         self._forget_acknowledge()
@@ -267,4 +318,4 @@ class Incident:
 
     def _forget_acknowledge(self) -> None:
         self.status = Status.OPEN
-        self.acknowledged_at = self.assignee_told_at = None
+        self.acknowledged_at = self.assignee_told_at = self.assignee = None

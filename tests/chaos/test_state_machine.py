@@ -124,6 +124,16 @@ class Anything(Story):
     def another_verb(self, which: int, verb: str) -> None:
         self.do(verb, which)
 
+    @there_are_incidents
+    @rule(which=WHICH, person=st.sampled_from(["Second", "Manager"]))
+    def hand_over(self, which: int, person: str) -> None:
+        self.do("hand_over", which, person=person)
+
+    @there_are_incidents
+    @rule(which=WHICH, is_urgent=st.booleans())
+    def prioritize(self, which: int, *, is_urgent: bool) -> None:
+        self.do("prioritize", which, is_urgent=is_urgent)
+
     # --- what operators do
 
     @rule(policy=POLICIES, apply_to_open=st.booleans())

@@ -24,6 +24,7 @@ from tests.stage import NOWHERE, Stage
 
 from incident_service.alerts.refire import held_alerts
 from incident_service.catalog.models import Service
+from incident_service.catalog.priority import Priority
 from incident_service.core.db import Transactions, Tx, make_engine, make_sessions
 from incident_service.core.queue import ArqQueue, Later, deserialize, make_redis, unix_ms
 from incident_service.escalation.jobs import overdue_timers, restore_jobs
@@ -32,7 +33,7 @@ from incident_service.notifications.channels.contract import ChannelSender
 from incident_service.notifications.delivery import Courier
 from incident_service.policies.actions import delete_policy, lock_policy, update_policy
 from incident_service.policies.schemas import EscalationPolicyUpdate
-from incident_service.response import actions
+from incident_service.response import actions, handing_over, prioritizing
 from incident_service.response.actions import Order, restart_on_policy
 from incident_service.teams.models import Channel
 from incident_service.worker import handlers
@@ -44,7 +45,8 @@ STANDING = """
            (SELECT jsonb_build_array(j.kind, j.scheduled_for) FROM escalation_jobs j
             WHERE j.incident_id = i.id AND NOT j.completed AND j.cancelled_at IS NULL) AS timer,
            ARRAY(SELECT u.name FROM notifications n JOIN users u ON u.id = n.user_id
-                 WHERE n.incident_id = i.id AND n.reason !~ '^(acknowledged|resolved) by '
+                 WHERE n.incident_id = i.id
+                   AND n.reason !~ '^(acknowledged by|resolved by|handed to) '
                  ORDER BY n.id) AS told,
            (SELECT bool_and(n.status = 'cancelled') FROM notifications n
             WHERE n.incident_id = i.id AND n.kind = 'page' AND n.epoch = i.escalation_epoch
@@ -153,8 +155,21 @@ class World:
 
     async def do(self, verb: str, incident_id: UUID, **arguments: Any) -> None:
         order = Order(incident_id, self.stage.principal, self.stage.first.id)
-        action = partial(getattr(actions, verb), order=order, **arguments)
+        action = partial(self._action(verb, **arguments), order=order)
         await self.transactions.run(action)
+
+    def _action(self, verb: str, **arguments: Any) -> Callable[..., Awaitable[Any]]:
+        stage = self.stage
+        match verb:
+            case "hand_over":
+                people = {person.name: person.id for person in (stage.second, stage.manager)}
+                person_id = people[arguments["person"]]
+                return partial(handing_over.reassign_to_person, person_id=person_id)
+            case "prioritize":
+                priority = Priority.CRITICAL if arguments["is_urgent"] else Priority.INFO
+                return partial(prioritizing.change_priority, priority=priority)
+            case _:
+                return partial(getattr(actions, verb), **arguments)
 
     # --- what operators do
 

@@ -153,3 +153,17 @@ async def test_what_is_over_keeps_its_priority(api, stage):
 
     assert (answer.status_code, answer.json()["code"]) == (409, "not_allowed_now")
     assert "cannot be given another priority" in answer.json()["detail"]
+
+
+async def test_an_urgent_alert_ends_a_snooze_whose_timer_is_late(api, stage):
+    await stage.fire("Disk")
+    await stage.do("snooze", await stage.incident(), until=stage.clock() + MINUTE)
+    stage.clock.advance(seconds=61)
+    await prioritize(api, stage, "info")
+
+    await stage.refire("Disk")
+
+    incident = await stage.incident()
+    assert (incident.is_quiet, incident.snoozed_until) == (False, None)
+    assert (await stage.pending(incident)).kind == "step"
+    assert await stage.told(incident) == ["First", "First"]

@@ -281,6 +281,7 @@ class Folding:
             case JoinAndWake():
                 self._effects.woken.append(incident)
             case Join() if woken and incident.status is Status.OPEN:
+                incident.snoozed_until = None  # if any, it is over and its timer late
                 self._effects.started.append(incident)
             case Join() | Open():
                 pass
