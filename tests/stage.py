@@ -236,7 +236,7 @@ class Stage:
 def is_news(row: Notification) -> bool:
     """Somebody was told that somebody else has answered."""
     is_update = row.kind is NotificationKind.UPDATE
-    return is_update and row.reason.startswith(("acknowledged by", "resolved by"))
+    return is_update and row.reason.startswith(("acknowledged by", "resolved by", "handed to"))
 
 
 def is_pending(row: EscalationJob) -> bool:

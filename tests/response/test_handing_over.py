@@ -51,6 +51,32 @@ async def test_an_acknowledged_incident_waits_for_the_new_persons_own_acknowledg
     assert await stage.told(after) == ["First", "Manager"]
 
 
+async def test_whoever_had_it_hears_that_somebody_else_gave_it_away(api, stage):
+    await stage.fire("Disk")
+    incident = await stage.incident()
+    await stage.do("acknowledge", incident, by=stage.first)
+
+    body = {"assigned_user_id": str(stage.manager.id), "user_id": str(stage.second.id)}
+    await api.post(f"/v1/incidents/{incident.id}/reassign", json=body)
+
+    *_, page, news = await stage.notifications(incident)
+    assert (page.user_id, page.kind) == (stage.manager.id, "page")
+    assert (news.user_id, news.kind) == (stage.first.id, "update")
+    assert news.reason == "handed to Manager by Second"
+
+
+async def test_whoever_gives_it_away_hears_nothing_of_it(api, stage):
+    await stage.fire("Disk")
+    incident = await stage.incident()
+    await stage.do("acknowledge", incident, by=stage.first)
+
+    body = {"assigned_user_id": str(stage.manager.id), "user_id": str(stage.first.id)}
+    await api.post(f"/v1/incidents/{incident.id}/reassign", json=body)
+
+    rows = await stage.notifications(incident)
+    assert [row.kind.value for row in rows] == ["page", "page"]
+
+
 async def test_when_the_person_does_not_answer_the_present_level_is_paged_again(api, stage):
     await stage.fire("Disk")
     await stage.wait(5)

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from incident_service.core.actor import Actor
 from incident_service.core.db import Tx
 from incident_service.core.errors import Invalid
 from incident_service.escalation import actions as climbs
@@ -13,6 +14,7 @@ from incident_service.policies.models import EscalationPolicy
 from incident_service.policies.queries import get_policy
 from incident_service.policies.targets import Person, load_people
 from incident_service.response.actions import Done, Order, UserUnknown, begin_again, locked
+from incident_service.response.updates import tell_person
 from incident_service.teams.auth import Principal
 from incident_service.teams.models import User
 
@@ -43,6 +45,7 @@ async def reassign_to_policy(tx: Tx, order: Order, policy_id: UUID) -> Done:
     if incident.status is Status.OPEN and is_its:
         return Done(incident, changed=False)
     before = str(incident.escalation_policy_id) if incident.escalation_policy_id else None
+    former = incident.assigned_user_id
     give_to_policy(incident, policy)
     begin_again(incident, status)
     timeline.record(
@@ -54,7 +57,16 @@ async def reassign_to_policy(tx: Tx, order: Order, policy_id: UUID) -> Done:
         data={"policy": {"id": str(policy.id), "name": policy.name}, "from": before},
     )
     await climbs.start(tx, [incident])
+    await tell_former(tx, incident, former, policy.name, actor)
     return Done(incident, changed=True)
+
+
+async def tell_former(
+    tx: Tx, incident: Incident, former: UUID | None, to: str, actor: Actor
+) -> None:
+    """Tell whoever had the incident, or was asked, that it is no longer theirs."""
+    if former and former != actor.id:
+        await tell_person(tx, incident, former, f"handed to {to} by {actor.name}")
 
 
 async def get_active_policy(tx: Tx, policy_id: UUID, principal: Principal) -> EscalationPolicy:
@@ -91,7 +103,7 @@ async def reassign_to_person(tx: Tx, order: Order, person_id: UUID) -> Done:
     status = lifecycle.change(incident.status, Verb.REASSIGN)
     if incident.assigned_user_id == person.id:
         return Done(incident, changed=False)
-    before = str(incident.assigned_user_id) if incident.assigned_user_id else None
+    former = incident.assigned_user_id
     begin_again(incident, status)
     timeline.record(
         tx,
@@ -99,9 +111,13 @@ async def reassign_to_person(tx: Tx, order: Order, person_id: UUID) -> Done:
         EventKind.REASSIGNED,
         actor=actor,
         reason=order.reason,
-        data={"user": {"id": str(person.id), "name": person.name}, "from": before},
+        data={
+            "user": {"id": str(person.id), "name": person.name},
+            "from": str(former) if former else None,
+        },
     )
     await climbs.ask(tx, incident, person, actor=actor)
+    await tell_former(tx, incident, former, person.name, actor)
     return Done(incident, changed=True)
 
 

@@ -50,6 +50,37 @@ async def tell_those_paged(
     )
 
 
+async def tell_person(tx: Tx, incident: Incident, user_id: UUID, news: str) -> None:
+    """Tell one person, as they like to be told of what asks for no answer."""
+    addresses = await tx.session.scalars(
+        select(ContactMethod.id)
+        .where(
+            ContactMethod.user_id == user_id,
+            ContactMethod.is_enabled,
+            ContactMethod.unverified_since.is_(None),
+            ContactMethod.kind.not_in(NOT_BY),
+        )
+        .order_by(ContactMethod.id)
+    )
+    recipients = tuple(Recipient(user_id, id_) for id_ in addresses)
+    await request(
+        tx,
+        [
+            Request(
+                incident_id=incident.id,
+                escalation_job_id=None,
+                epoch=incident.escalation_epoch,
+                kind=NotificationKind.UPDATE,
+                reason=news,
+                level=incident.current_level,
+                repeat=incident.current_repeat,
+                priority=incident.priority,
+                recipients=recipients,
+            )
+        ],
+    )
+
+
 def knows_already(news: str) -> ColumnElement[bool]:
     """Hold for addresses whose last word of the same incident is this very news.
 
