@@ -1,5 +1,6 @@
 """Incidents that somebody opens by hand."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -116,3 +117,12 @@ async def test_a_key_whose_incident_is_over_opens_another_linked_to_it(api, stag
     old, new = await stage.incidents()
     assert again.status_code == 201
     assert new.previous_incident_id == old.id
+
+
+async def test_of_many_reports_of_one_key_at_once_one_opens_it(api, stage):
+    answers = await asyncio.gather(*(create(api, stage, key="checkout") for _ in range(5)))
+
+    incident = await stage.incident()
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 201]
+    assert {answer.json()["incident"]["id"] for answer in answers} == {str(incident.id)}
+    assert await stage.told(incident) == ["First"]
