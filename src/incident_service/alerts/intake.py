@@ -33,6 +33,7 @@ log = structlog.get_logger()
 
 # One transaction may not hold its locks, nor a statement run, for as long as a sender waits.
 ALERTS_AT_ONCE = 1_000
+PARTS_AT_ONCE = 2
 KEPT_AT_ONCE = 50
 MOST_WAITING = 20_000
 # Reading more than this takes long enough for other requests to notice; a thread does it.
@@ -112,8 +113,8 @@ class Intake:
     ) -> tuple[Parsed, list[Outcome]]:
         """Find the sender, read the body, store its alerts, and say what became of each.
 
-        A webhook of many alerts is stored part by part. When a later part fails, the sender hears
-        so and sends all of it again, which repeats what was stored and changes nothing there.
+        A webhook of many alerts is stored part by part. When a part fails, the sender hears so and
+        sends all of it again, which repeats what was stored and changes nothing there.
 
         Raises:
             Unauthenticated, Forbidden: see `Senders.authenticate`.
@@ -128,9 +129,7 @@ class Intake:
         parsed = await self._understand(data, kind)
         note_incomplete(sender, parsed)
         with metrics.INGEST_SECONDS.time():
-            outcomes: list[Outcome] = []
-            for part in parts(parsed):
-                sender = await self._store(key, sender, part, outcomes)
+            outcomes = await self._store_all(key, sender, parts(parsed))
         if parsed.rejected and not parsed.alerts:
             first = parsed.rejected[0]
             raise NothingUsable(
@@ -143,10 +142,20 @@ class Intake:
             return understand(data, kind, self._limits)
         return await asyncio.to_thread(understand, data, kind, self._limits)
 
-    async def _store(
-        self, key: str | None, sender: Sender, part: Parsed, outcomes: list[Outcome]
-    ) -> Sender:
-        """Store one part and add its outcomes; return the sender as it is now known."""
+    async def _store_all(
+        self, key: str | None, sender: Sender, pieces: Sequence[Parsed]
+    ) -> list[Outcome]:
+        """Store the parts of a webhook, some of them at once: others want to get in between."""
+        free = asyncio.Semaphore(PARTS_AT_ONCE)
+
+        async def store(part: Parsed) -> list[Outcome]:
+            async with free:
+                return await self._store(key, sender, part)
+
+        return list(chain.from_iterable(await asyncio.gather(*map(store, pieces))))
+
+    async def _store(self, key: str | None, sender: Sender, part: Parsed) -> list[Outcome]:
+        """Store one part."""
         noted = await self._noting.submit(Delivery(sender, part))
         if noted is None:
             self._senders.forget(sender)
@@ -158,8 +167,7 @@ class Intake:
             await self._keeping.submit(Delivery(sender, part))
         rest = [alert for alert, done in zip(part.alerts, noted, strict=True) if done is None]
         folded = iter(await self.fold(sender, rest) if rest else ())
-        outcomes += [done or next(folded) for done in noted]
-        return sender
+        return [done or next(folded) for done in noted]
 
     async def fold(self, sender: Sender, alerts: Sequence[IncomingAlert]) -> list[Outcome]:
         """Fold alerts into incidents.

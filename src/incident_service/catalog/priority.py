@@ -16,13 +16,14 @@ class Priority(StrEnum):
     @property
     def rank(self) -> int:
         """0 is the most urgent."""
-        return list(Priority).index(self)
+        return RANKS[self]
 
     def outranks(self, other: "Priority") -> bool:
         """Say whether this one is more urgent."""
         return self.rank < other.rank
 
 
+RANKS: Mapping[Priority, int] = {priority: rank for rank, priority in enumerate(Priority)}
 WORDS: Mapping[Priority, str] = {
     Priority.CRITICAL: "critical page emergency fatal p1",
     Priority.HIGH: "high error p2",

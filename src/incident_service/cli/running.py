@@ -1,6 +1,7 @@
 """Run a process: its event loop, its signals, its parts side by side."""
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Coroutine
@@ -19,6 +20,9 @@ LOOK_EVERY_S = 0.5
 
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run `main` in the fastest event loop that is installed."""
+    # What is there by now stays: the collector need not look at all modules again and again.
+    gc.collect()
+    gc.freeze()
     loop_factory = uvicorn.Config("", loop="auto", log_config=None).get_loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(main)

@@ -1,7 +1,10 @@
 """The timeline: every change of an incident, in the transaction that made it."""
 
 from enum import StrEnum
+from functools import cache
 from typing import Any
+
+from prometheus_client import Counter
 
 from incident_service.core.actor import SYSTEM, Actor
 from incident_service.core.db import Tx
@@ -43,6 +46,12 @@ class EventKind(StrEnum):
     UNRELATED = "unrelated"
 
 
+@cache
+def counter_of(kind: EventKind) -> Counter:
+    """Return the counter of a kind; to look it up costs more than to count."""
+    return metrics.INCIDENTS.labels(kind.value)
+
+
 def record(
     tx: Tx,
     incident: Incident,
@@ -55,7 +64,7 @@ def record(
     """Add an event. The incident must be locked by this transaction: that orders the sequence."""
     incident.event_count += 1
     incident.version += 1
-    tx.after_commit(metrics.INCIDENTS.labels(kind.value).inc)
+    tx.after_commit(counter_of(kind).inc)
     tx.add_row(
         IncidentEvent,
         {
