@@ -15,7 +15,7 @@ from tests.stage import Stage
 from tests.waiting import eventually
 
 from incident_service.alerts.adapters import alertmanager
-from incident_service.alerts.intake import Intake, NotStored
+from incident_service.alerts.intake import AT_ONCE, Intake, NotStored
 from incident_service.alerts.limits import DEFAULT, limits_of
 from incident_service.alerts.models import Alert
 from incident_service.alerts.senders import Sender
@@ -48,8 +48,8 @@ async def incident_versions(stage: Stage) -> list[tuple[str, int]]:
         return sorted((xmin, events) for xmin, events in rows)
 
 
-HELD = ["Held 1", "Held 2"]
-"""As many as the intake notes at once."""
+HELD = [f"Held {number}" for number in range(AT_ONCE)]
+"""One for each batch that the intake notes at once."""
 
 
 @asynccontextmanager
@@ -114,7 +114,7 @@ async def test_new_alerts_that_come_together_are_stored_by_one_transaction(sende
     await asyncio.gather(*(sender.post(PATH, content=named(name)) for name in "ABCDEFGHIJ"))
 
     assert len(await stage.alerts()) == 10
-    assert len(set((await xmins(stage)).values())) <= 3  # the first one, and two at work at once
+    assert len(set((await xmins(stage)).values())) <= AT_ONCE + 1
 
 
 async def test_a_bad_webhook_costs_none_of_those_it_came_with(transactions, stage):
@@ -161,7 +161,7 @@ async def test_more_than_may_wait_is_asked_to_come_back(app, sender, stage):
     assert refused.status_code == 503
     assert refused.headers["Retry-After"] == "5"
     assert refused.json()["code"] == "too_many_waiting"
-    assert [answer.status_code for answer in taken] == [202] * 4
+    assert [answer.status_code for answer in taken] == [202] * (AT_ONCE + 2)
 
 
 # --- at the same cost

@@ -33,6 +33,8 @@ log = structlog.get_logger()
 
 # One transaction may not hold its locks, nor a statement run, for as long as a sender waits.
 ALERTS_AT_ONCE = 1_000
+# Of each queue: while PostgreSQL works for one batch, the others are read, decided and answered.
+AT_ONCE = 3
 PARTS_AT_ONCE = 2
 KEPT_AT_ONCE = 50
 MOST_WAITING = 20_000
@@ -87,7 +89,7 @@ class Intake:
         self._noting: Batches[Delivery, list[Outcome | None] | None] = Batches(
             self._note_together,
             most=ALERTS_AT_ONCE,
-            at_once=2,  # one reads and answers while PostgreSQL works for the other
+            at_once=AT_ONCE,
             weigh=lambda delivery: delivery.weight,
             most_waiting=most_waiting,
             hopeless=DATABASE_GONE,
@@ -95,7 +97,7 @@ class Intake:
         self._folding: Batches[Payload, list[Outcome]] = Batches(
             self._fold_together,
             most=ALERTS_AT_ONCE,
-            at_once=2,  # one computes while PostgreSQL works for the other
+            at_once=AT_ONCE,
             weigh=lambda payload: len(payload.alerts),
             most_waiting=most_waiting,
             hopeless=DATABASE_GONE,
