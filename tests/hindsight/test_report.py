@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -36,10 +37,20 @@ def event(
     return Event(sequence, kind, who, reason, data, NOON + minutes * MINUTE)
 
 
+def paged(level: int, user_id: UUID, name: str) -> dict[str, Any]:
+    return {
+        "level": level,
+        "repeat": 1,
+        "users": [{"id": str(user_id), "name": name}],
+        "next": {"level": level + 1, "repeat": 1},
+        "next_at": "2026-11-02T12:10:00+00:00",
+    }
+
+
 EVENTS = [
     event(1, "opened", 0, "alerts"),
-    event(2, "paged", 0, level=1, users=[{"id": str(ANA), "name": "Ana"}]),
-    event(3, "paged", 5, level=2, users=[{"id": str(BEN), "name": "Ben"}]),
+    event(2, "paged", 0, **paged(1, ANA, "Ana")),
+    event(3, "paged", 5, **paged(2, BEN, "Ben")),
     event(4, "acknowledged", 7, "Ben"),
     event(5, "unacknowledged", 9, "Ben", "wrong person."),
     event(6, "acknowledged", 12, "Ana"),
@@ -123,14 +134,14 @@ def test_levels_are_counted():
 def test_what_happened_is_said_in_words():
     said = [line.said for line in make_report(FACTS).timeline]
 
-    assert said[1] == "Level 1 was paged: Ana."
-    assert said[4] == "Unacknowledged (wrong person)."
+    assert said[1].startswith("Paged level 1: Ana. Unless somebody answers, level 2 follows at ")
+    assert said[4] == "Ben gave it back: wrong person."
 
 
 def test_a_kind_that_is_new_is_said_as_well():
     report = make_report(replace(FACTS, events=[event(1, "note_added", 1, "Ana", "see wiki")]))
 
-    assert report.timeline[0].said == "Note added (see wiki)."
+    assert report.timeline[0].said == "Ana: note_added: see wiki."
 
 
 def test_the_report_is_written_as_markdown():
@@ -139,7 +150,7 @@ def test_the_report_is_written_as_markdown():
     assert written[0] == "# Incident 12: Disk full"
     assert "- Acknowledged: after 0:07:00, by Ben" in written
     assert "- Resolved: after 0:30:00, by Ana" in written
-    assert "- 2026-11-02 12:05:00 UTC, system: Level 2 was paged: Ben." in written
+    assert "- 2026-11-02 12:07:00 UTC: Ben acknowledged it." in written
     assert "| Ana | 1 | 1 | 1 | 0 | 2026-11-02 12:00:00 UTC | 2026-11-02 12:07:00 UTC |" in written
 
 

@@ -198,6 +198,13 @@ def test_every_kind_is_said_in_words(kind):
     assert sentence(Event(kind, actor, reason, data)) == expected
 
 
+@pytest.mark.parametrize("kind", EventKind)
+def test_what_another_release_has_written_is_named_at_least(kind):
+    data: dict[str, Any] = {"users": None, "level": None, "user": None, "incident": 5, "next": {}, "told": 1}
+
+    assert sentence(Event(kind, {"type": "system"}, None, data)).endswith(".")
+
+
 def test_a_person_is_named_where_an_incident_is_handed_to_one():
     data = {"user": {"id": "3", "name": "Bo"}, "from": None}
 

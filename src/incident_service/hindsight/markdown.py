@@ -27,7 +27,7 @@ def lines(report: Report) -> Iterator[str]:
     yield "## What happened"
     yield ""
     for line in report.timeline:
-        yield f"- {clock(line.at)}, {plain(line.actor)}: {plain(line.said)}"
+        yield f"- {clock(line.at)}: {plain(line.said)}"
     if report.events_left_out:
         yield f"- … and {report.events_left_out} more"
     yield ""

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from incident_service.catalog.priority import Priority
-from incident_service.hindsight.words import describe
+from incident_service.incidents import sentences
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.timeline import EventKind
 from incident_service.notifications.models import NotificationKind, NotificationStatus
@@ -185,7 +185,7 @@ def name_of(event: Event | None) -> str | None:
 def line_of(event: Event) -> Line:
     """Put an event in words."""
     name = str(event.actor.get("name"))
-    said = describe(event.kind, event.reason, event.data)
+    said = sentences.sentence(sentences.Event(event.kind, event.actor, event.reason, event.data))
     return Line(event.sequence, event.at, event.kind, name, said)
 
 

@@ -46,9 +46,16 @@ def line(at: datetime, event: Event) -> str:
 
 
 def sentence(event: Event) -> str:
-    """Say what happened. Kinds that are not known here are named as they are."""
+    """Say what happened. Kinds that are not known here are named as they are.
+
+    So is what another release has written, and holds something else than this one expects.
+    """
     say = SENTENCES.get(event.kind, unknown)
-    return one_line(say(event))
+    try:
+        said = say(event)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        said = unknown(event)
+    return one_line(said)
 
 
 def unknown(event: Event) -> str:
