@@ -200,7 +200,7 @@ def test_every_kind_is_said_in_words(kind):
 
 @pytest.mark.parametrize("kind", EventKind)
 def test_what_another_release_has_written_is_named_at_least(kind):
-    data: dict[str, Any] = {"users": None, "level": None, "user": None, "incident": 5, "next": {}, "told": 1}
+    data: dict[str, Any] = {"users": None, "level": None, "incident": 5, "next": {}, "told": 1}
 
     assert sentence(Event(kind, {"type": "system"}, None, data)).endswith(".")
 
