@@ -1,7 +1,10 @@
 """Cursors of sorted lists."""
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,6 +17,7 @@ from incident_service.core.keyset import (
     CursorOfAnotherList,
     Order,
     Place,
+    decide,
     decode,
     digest_of,
     encode,
@@ -37,6 +41,11 @@ class Wanted:
     is_quiet: bool | None = None
 
 
+@dataclass(frozen=True)
+class WantedElsewhere:
+    statuses: tuple[str, ...] = ()
+
+
 @given(PLACES)
 def test_a_cursor_leads_back_to_its_place(place):
     digest = digest_of(NEWEST, Wanted())
@@ -48,6 +57,7 @@ def test_a_cursor_leads_back_to_its_place(place):
     "other",
     [
         digest_of(URGENT, Wanted(("OPEN", "RESOLVED"))),
+        digest_of(NEWEST, WantedElsewhere(("OPEN", "RESOLVED"))),
         digest_of(NEWEST, Wanted(("OPEN",))),
         digest_of(NEWEST, Wanted(("OPEN", "RESOLVED"), team_id=UUID(int=1))),
         digest_of(NEWEST, Wanted(("OPEN", "RESOLVED"), is_quiet=False)),
@@ -69,3 +79,19 @@ def test_the_order_in_which_the_values_of_a_filter_come_makes_no_other_list():
 def test_a_made_up_cursor_is_refused(cursor):
     with pytest.raises((CursorUnreadable, CursorOfAnotherList)):
         decode(digest_of(NEWEST, Wanted()), cursor)
+
+
+def test_what_takes_long_to_decide_ends_a_page_early():
+    rows: list[Any] = [SimpleNamespace(number=number) for number in range(1_000)]
+
+    decided = decide(rows, lambda row: row.number == 0, until_s=0.0)
+
+    assert decided == [True]
+
+
+def test_every_row_is_decided_on_when_there_is_time():
+    rows: list[Any] = [SimpleNamespace(number=number) for number in range(1_000)]
+
+    decided = decide(rows, lambda row: row.number % 2 == 0, until_s=math.inf)
+
+    assert decided == [True, False] * 500

@@ -13,8 +13,12 @@ from tests.stage import MINUTE
 from incident_service.catalog.priority import Priority
 from incident_service.core.ids import new_id
 from incident_service.hindsight.markdown import as_markdown
+from incident_service.hindsight.queries import MOST_EVENTS
 from incident_service.hindsight.report import Event, Facts, Message, make_report
+from incident_service.incidents import timeline
 from incident_service.incidents.lifecycle import Status
+from incident_service.incidents.locks import lock
+from incident_service.incidents.timeline import EventKind
 from incident_service.notifications.models import NotificationKind, NotificationStatus
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
@@ -191,6 +195,22 @@ async def test_the_report_of_a_story(api, stage):
         "resolved",
     ]
     assert report["events_left_out"] == 0
+
+
+async def test_what_comes_after_a_thousand_notes_is_still_reported(api, stage):
+    await stage.fire("Disk")
+    incident = await stage.incident()
+    async with stage.transactions.open() as tx:
+        locked = (await lock(tx.session, [incident.id]))[incident.id]
+        for number in range(MOST_EVENTS):
+            timeline.record(tx, locked, EventKind.NOTED, data={"text": f"note {number}"})
+    await stage.do("acknowledge", incident, by=stage.second)
+
+    report = (await api.get(f"/v1/incidents/{incident.id}/report")).json()
+
+    assert report["acknowledged_by"] == "Second"
+    assert report["timeline"][-1]["kind"] == "acknowledged"
+    assert report["events_left_out"] == 2  # the notes past the first thousand events
 
 
 async def test_the_report_comes_as_markdown_when_asked(api, stage):

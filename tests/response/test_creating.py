@@ -126,3 +126,22 @@ async def test_of_many_reports_of_one_key_at_once_one_opens_it(api, stage):
     assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 201]
     assert {answer.json()["incident"]["id"] for answer in answers} == {str(incident.id)}
     assert await stage.told(incident) == ["First"]
+
+
+async def test_a_key_whose_incident_went_to_another_team_is_refused_without_showing_it(
+    api, anonymous, stage, transactions
+):
+    answer = await create(api, stage, key="k1")
+    async with transactions.open() as tx:
+        other = await factories.make_team(tx)
+        policy = await factories.make_policy(tx, other, [stage.second])
+        key = await factories.make_api_key(tx, scopes=["respond"], team_ids=[str(stage.team.id)])
+    path = f"/v1/incidents/{answer.json()['incident']['id']}/reassign"
+    (await api.post(path, json={"escalation_policy_id": str(policy.id)})).raise_for_status()
+    anonymous.headers["Authorization"] = f"Bearer {key}"
+
+    refused = await create(anonymous, stage, key="k1")
+
+    assert refused.status_code == 409
+    assert refused.json()["code"] == "key_with_another_team"
+    assert (await create(anonymous, stage, key="k2")).status_code == 201

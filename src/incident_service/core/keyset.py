@@ -4,10 +4,12 @@ So rows that are added meanwhile neither shift a page nor come twice. A cursor h
 sort and of the filters, because it means nothing with others.
 """
 
+import asyncio
 import base64
 import binascii
 import struct
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -19,6 +21,7 @@ from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from incident_service.core.clock import monotonic_s
 from incident_service.core.db import Base
 from incident_service.core.errors import Malformed
 from incident_service.core.pagination import CursorUnreadable
@@ -29,6 +32,9 @@ MICROSECOND = timedelta(microseconds=1)
 MOST_SCANNED = 1_000
 """Rows that one page looks at, at most, when Python has to decide which of them are wanted."""
 
+PATIENCE_S = 1.0
+# One at a time, beside the event loop: some regular expressions take long, and pages must not wait.
+DECIDING = ThreadPoolExecutor(1, "deciding")
 Keep = Callable[[Row[Any]], bool]
 
 
@@ -84,8 +90,8 @@ def keyset_query(
 
 
 def digest_of(order: Order, wanted: Any) -> bytes:  # noqa: ANN401 - any dataclass
-    """Return what tells a list from others: its sort, and those filters that are set."""
-    said = [order.name]
+    """Return what tells a list from others: its kind, its sort, and the filters that are set."""
+    said = [type(wanted).__name__, order.name]
     for field in fields(wanted):
         value = getattr(wanted, field.name)
         if isinstance(value, tuple | list):
@@ -134,7 +140,8 @@ async def fetch_sorted(
     """Return a page of a table's rows that meet the conditions, and the cursor of the next.
 
     `keep` decides what SQL cannot, on the columns of `looked_at`. A page then looks at
-    `MOST_SCANNED` rows at most: it may have fewer rows than wanted, or none, and still a cursor.
+    `MOST_SCANNED` rows at most, and no longer than `PATIENCE_S`: it may have fewer rows than
+    wanted, or none, and still a cursor.
     """
     digest = digest_of(order, wanted)
     after = decode(digest, page.cursor) if page.cursor else None
@@ -161,11 +168,23 @@ async def scan(
     """Return the places of the first rows that are kept, and where to go on; None: at the end."""
     rows = await read(session, statement, order, after, MOST_SCANNED)
     width = len(order.columns)
-    kept = [place_of(row[-width:]) for row in rows if keep(row)]
+    loop = asyncio.get_running_loop()
+    decided = await loop.run_in_executor(DECIDING, decide, rows, keep, monotonic_s() + PATIENCE_S)
+    kept = [place_of(row[-width:]) for row, is_kept in zip(rows, decided, strict=False) if is_kept]
     if len(kept) > limit:
         return kept[:limit], kept[limit - 1]
-    is_end = len(rows) < MOST_SCANNED
-    return kept, None if is_end else place_of(rows[-1][-width:])
+    is_end = len(decided) == len(rows) < MOST_SCANNED
+    return kept, None if is_end else place_of(rows[len(decided) - 1][-width:])
+
+
+def decide(rows: Sequence[Row[Any]], keep: Keep, until_s: float) -> list[bool]:
+    """Decide on the first row, and on more until it is time."""
+    decided: list[bool] = []
+    for row in rows:
+        decided.append(keep(row))
+        if monotonic_s() > until_s:
+            break
+    return decided
 
 
 async def read(

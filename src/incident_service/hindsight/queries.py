@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Float, Row, Select, cast, func, select, text
+from sqlalchemy import ColumnElement, Float, Row, Select, cast, func, or_, select, text
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,7 +15,6 @@ from incident_service.catalog.priority import Priority
 from incident_service.hindsight.report import Event, Facts, Message
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.models import Incident, IncidentEvent
-from incident_service.incidents.queries import list_events
 from incident_service.incidents.timeline import EventKind
 from incident_service.notifications.models import (
     Notification,
@@ -27,6 +26,14 @@ from incident_service.notifications.queries import FALLBACK_CONTACT
 from incident_service.teams.models import ContactMethod, Team, User
 
 MOST_EVENTS = 1_000
+MOST_DECISIVE_EVENTS = 5_000
+# There may be many of these, and none of them decides how long something took or who was paged.
+COMMON = (
+    EventKind.NOTED,
+    EventKind.ALERTS_JOINED,
+    EventKind.ALERTS_RESOLVED,
+    EventKind.ALERTS_STALE,
+)
 MOST_MESSAGES = 5_000
 MOST_PEOPLE = 200
 NOISIEST = 10
@@ -72,7 +79,7 @@ async def load_facts(session: AsyncSession, incident: Incident) -> Facts:
     """Read what is on record of an incident."""
     service = await session.get_one(Service, incident.service_id)
     team = await session.get_one(Team, incident.team_id)
-    events = await list_events(session, incident.id, after=0, limit=MOST_EVENTS)
+    events = await load_events(session, incident.id)
     return Facts(
         id=incident.id,
         number=incident.number,
@@ -95,6 +102,18 @@ async def load_facts(session: AsyncSession, incident: Incident) -> Facts:
         ],
         messages=await load_messages(session, incident),
     )
+
+
+async def load_events(session: AsyncSession, incident_id: UUID) -> Sequence[IncidentEvent]:
+    """Read the timeline: all of its beginning, and what decides of the rest; oldest first."""
+    is_read = or_(IncidentEvent.sequence <= MOST_EVENTS, IncidentEvent.kind.not_in(COMMON))
+    rows = await session.scalars(
+        select(IncidentEvent)
+        .where(IncidentEvent.incident_id == incident_id, is_read)
+        .order_by(IncidentEvent.sequence)
+        .limit(MOST_EVENTS + MOST_DECISIVE_EVENTS)
+    )
+    return rows.all()
 
 
 async def load_messages(session: AsyncSession, incident: Incident) -> list[Message]:

@@ -10,6 +10,7 @@ from incident_service.catalog.priority import Priority
 from incident_service.catalog.queries import get_service
 from incident_service.core.actor import Actor
 from incident_service.core.db import Tx
+from incident_service.core.errors import Conflict
 from incident_service.core.ids import new_id
 from incident_service.escalation import actions as climbs
 from incident_service.incidents import timeline
@@ -27,6 +28,10 @@ from incident_service.response.handing_over import (
     give_to_policy,
 )
 from incident_service.teams.auth import Principal
+
+
+class KeyWithAnotherTeam(Conflict):
+    """The incident of this key is active and now another team's; report under another key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ async def create(
         ServiceNotFound, EscalationPolicyNotFound, RoleTooLow: it is not the caller's.
         PolicyInactive, PersonUnreachable, UserUnknown: it would wait for nobody.
         ActsForOnePerson, UserUnknown: see `actor_of`.
+        KeyWithAnotherTeam: the key's incident is active, and no longer the caller's.
         Overtaken: another report of the same key was faster.
     """
     actor = await actor_of(tx, principal, user_id)
@@ -74,6 +80,8 @@ async def create(
     known = await latest_by_key(tx.session, [(service.id, fingerprint)]) if report.key else []
     for incident in (await lock(tx.session, known)).values():
         if incident.status.is_active:
+            if not principal.sees(incident.team_id):
+                raise KeyWithAnotherTeam
             return Done(incident, changed=False)
     opening = describe(report, service, fingerprint, known[0] if known else None)
     incident_id = await open_by_hand(tx, opening, policy, person, actor, reason)
