@@ -52,7 +52,7 @@ async def test_nothing_else_is_closed(stage):
     assert await stage.violations() == []
 
 
-async def test_one_that_somebody_reopens_just_now_is_passed_over(stage):
+async def test_71_one_that_somebody_reopens_just_now_is_passed_over(stage):
     await stage.fire("Disk")
     await stage.clear("Disk")
     stage.clock.now += MONTH + DAY

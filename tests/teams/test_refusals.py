@@ -81,6 +81,18 @@ async def test_the_same_key_again_and_again_is_few_rows(anonymous, refused):
     assert [entry.count for entry in await refused()] == [1, 10]
 
 
+async def test_what_a_key_may_not_do_is_kept_for_each_operation(anonymous, transactions, refused):
+    headers = await key_with(transactions, scopes=["read"], name="dashboard")
+
+    for path in ("teams", "users", "teams"):
+        await anonymous.post(f"/v1/{path}", json={}, headers=headers)
+
+    assert [(entry.action, entry.count) for entry in await refused()] == [
+        ("create_team", 1),
+        ("create_user", 1),
+    ]
+
+
 async def test_other_keys_each_time_are_few_rows(anonymous, refused):
     for number in range(MOST_APART + 12):
         await anonymous.get("/v1/teams", headers={"Authorization": f"Bearer {number:04}secret"})
@@ -95,7 +107,10 @@ async def test_other_keys_each_time_are_few_rows(anonymous, refused):
 def test_whatever_is_tried_within_a_window_is_a_bounded_number_of_rows(keys):
     tally, clock = Tally(), FrozenClock()
 
-    written = [tally.count(Refusal("key_not_valid", f"{key}", None), clock.now) for key in keys]
+    written = [
+        tally.count(Refusal("list_teams", "key_not_valid", f"{key}", None), clock.now)
+        for key in keys
+    ]
 
     assert len([each for each in written if each]) <= (MOST_APART + 1) * 4
     assert not keys or written[0]
@@ -103,7 +118,7 @@ def test_whatever_is_tried_within_a_window_is_a_bounded_number_of_rows(keys):
 
 def test_a_new_window_begins_to_count_anew():
     tally, clock = Tally(), FrozenClock()
-    refusal = Refusal("key_not_valid", "isk_abcd", None)
+    refusal = Refusal("list_teams", "key_not_valid", "isk_abcd", None)
 
     counted = [tally.count(refusal, clock.now + n * WINDOW) for n in range(3)]
 

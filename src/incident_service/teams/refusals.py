@@ -33,14 +33,15 @@ WITHOUT_ROUTE = "ingest_alertmanager"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request was refused, the beginning of its key, and where it came from."""
+    """What a request asked for, why it was refused, how its key begins, where it came from."""
 
+    action: str
     code: str
     key_hint: str
     address: str | None
 
 
-OTHERS = Refusal("others", "", None)
+OTHERS = Refusal("others", "others", "", None)
 
 
 class Tally:
@@ -93,7 +94,8 @@ class Refusals:
         if not key:
             return
         address = request.client.host if request.client else None
-        refusal = Refusal(error.code, hint_of(key), address)
+        action = operation_of(request) or WITHOUT_ROUTE
+        refusal = Refusal(action, error.code, hint_of(key), address)
         worth = self._tally.count(refusal, self._transactions.clock())
         if worth is None:
             return
@@ -107,7 +109,7 @@ class Refusals:
         actor = principal.actor if principal else Actor("unknown", None, "")
         if refusal is OTHERS:
             actor = Actor("unknown", None, "")
-        action = operation_of(request) or WITHOUT_ROUTE
+        action = operation_of(request) if refusal is OTHERS else refusal.action
         refused = {
             "code": refusal.code,
             "key_hint": refusal.key_hint,
