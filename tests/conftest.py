@@ -33,8 +33,9 @@ from incident_service.models import metadata
 from incident_service.settings import Settings
 
 # Properties are tried on few examples while one develops, and on many in CI.
-hypothesis.settings.register_profile("quick", max_examples=25)
-hypothesis.settings.register_profile("thorough", max_examples=200)
+# Without a deadline: what else the machine does is no fault of an example.
+hypothesis.settings.register_profile("quick", max_examples=25, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=200, deadline=None)
 hypothesis.settings.load_profile("quick")
 
 ROOT = Path(__file__).parents[1]
