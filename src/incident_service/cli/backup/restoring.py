@@ -39,6 +39,14 @@ BEGIN
         EXECUTE format('DROP %s IF EXISTS %s CASCADE',
                        CASE kind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, named);
     END LOOP;
+    FOR named IN
+        SELECT oid::regprocedure::text FROM pg_proc
+        WHERE pronamespace = 'public'::regnamespace AND prokind = 'f'
+          AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass
+                          AND objid = pg_proc.oid AND deptype = 'e')
+    LOOP
+        EXECUTE format('DROP FUNCTION IF EXISTS %s CASCADE', named);
+    END LOOP;
 END $$;
 """
 
