@@ -98,7 +98,10 @@ async def test_dev_that_is_hurried_still_stops_its_servers(run_directory, tmp_pa
         os.kill(dev.pid, ending)
         await dev.exit_code()
 
-    assert not runs_with(postgres, str(home / "data/pgdata"))
+    async def has_ended() -> bool:
+        return not runs_with(postgres, str(home / "data/pgdata"))
+
+    await eventually(has_ended, "the server's end")
 
 
 @pytest.mark.e2e

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+import threading
 from collections.abc import Coroutine
 from typing import Any
 
@@ -15,6 +16,7 @@ from incident_service.core.stopping import stops_within
 log = structlog.get_logger()
 # Longer than a request or a page takes that has just begun; shorter than containers are given.
 ENDS_WITHIN_S = 20.0
+BREAKS_OFF_WITHIN_S = 10.0
 LOOK_EVERY_S = 0.5
 
 
@@ -26,6 +28,17 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     loop_factory = uvicorn.Config("", loop="auto", log_config=None).get_loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(main)
+
+
+def break_off(_signal: int, _frame: object) -> None:
+    """Interrupt whatever runs; what does not let itself be interrupted ends a little later.
+
+    Servers that the process has started end with it in either case: each has a watcher.
+    """
+    end = threading.Timer(BREAKS_OFF_WITHIN_S, os._exit, (1,))
+    end.daemon = True
+    end.start()
+    raise KeyboardInterrupt
 
 
 def stop_on_signals(stopping: asyncio.Event) -> None:
@@ -40,7 +53,7 @@ def stop_on_signals(stopping: asyncio.Event) -> None:
         stopping.set()
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(each)
-            signal.signal(each, signal.default_int_handler)
+            signal.signal(each, break_off)
 
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, stop)
