@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import asyncpg
 import structlog
 from sqlalchemy import AdaptedConnection, event, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -257,24 +257,12 @@ def make_engine(
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_timeout=4,
+        pool_pre_ping=True,
         hide_parameters=True,  # they hold addresses, and errors are logged
         connect_args={"server_settings": SERVER_SETTINGS, "timeout": 4, "command_timeout": 15},
     )
     setattr(engine.dialect, tables.SEALER, Sealer(sealing_keys))
-    event.listen(engine.sync_engine, "checkout", require_open)
     return engine
-
-
-def require_open(connection: AdaptedConnection, _record: object, _proxy: object) -> None:
-    """Have the pool make a new connection in the place of one that has ended meanwhile.
-
-    The socket has said so by then. SQLAlchemy's own way asks the server, in three round trips.
-
-    Raises:
-        DisconnectionError: it has ended.
-    """
-    if connection.driver_connection.is_closed():
-        raise DisconnectionError
 
 
 def make_sessions(engine: AsyncEngine) -> Sessions:

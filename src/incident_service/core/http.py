@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
+import asyncpg
 import structlog
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -189,7 +190,14 @@ class DatabaseErrors:
         if isinstance(error, IntegrityError):
             return self._conflict(error, state)
         away = isinstance(
-            error, OperationalError | InterfaceError | PoolTimeout | OSError | Overtaken
+            error,
+            OperationalError
+            | InterfaceError
+            | PoolTimeout
+            | OSError
+            | Overtaken
+            | asyncpg.PostgresError
+            | asyncpg.InterfaceError,
         )
         if away or state.startswith(TRY_AGAIN_CLASSES):
             log.warning("database.unavailable", error=type(error).__name__, sqlstate=state)
@@ -242,6 +250,8 @@ def install_error_handlers(app: FastAPI, conflicts: Mapping[str, str]) -> None:
     app.add_exception_handler(errors.DomainError, render_domain_error)
     app.add_exception_handler(RequestValidationError, render_invalid_request)
     app.add_exception_handler(HTTPException, render_http_exception)
-    for family in (DBAPIError, PoolTimeout, OSError, Overtaken):
+    # asyncpg's own errors come through bare while a connection is being made.
+    bare = (asyncpg.PostgresError, asyncpg.InterfaceError)
+    for family in (DBAPIError, PoolTimeout, OSError, Overtaken, *bare):
         app.add_exception_handler(family, database)
     app.add_exception_handler(Exception, render_unexpected)
