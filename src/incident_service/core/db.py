@@ -22,7 +22,8 @@ from sqlalchemy.ext.asyncio import (
 from incident_service.core import ledger, tables
 from incident_service.core.audit import NOBODY_ELSE, AuditEntry, Author
 from incident_service.core.bulk import insert_rows
-from incident_service.core.clock import Clock, DatabaseClock
+from incident_service.core.clock import Clock, DatabaseClock, monotonic_s
+from incident_service.core.liveness import replace_dead_connections
 from incident_service.core.queue import Job, Queue, QueueDown
 from incident_service.core.sealing import Sealer
 
@@ -246,7 +247,12 @@ def is_retryable(error: BaseException) -> bool:
 
 
 def make_engine(
-    url: str, *, pool_size: int = 10, max_overflow: int = 0, sealing_keys: Sequence[str] = ()
+    url: str,
+    *,
+    pool_size: int = 10,
+    max_overflow: int = 0,
+    sealing_keys: Sequence[str] = (),
+    monotonic: Callable[[], float] = monotonic_s,
 ) -> AsyncEngine:
     """Connect lazily to PostgreSQL; every session has timeouts and speaks UTC.
 
@@ -257,10 +263,10 @@ def make_engine(
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_timeout=4,
-        pool_pre_ping=True,
         hide_parameters=True,  # they hold addresses, and errors are logged
         connect_args={"server_settings": SERVER_SETTINGS, "timeout": 4, "command_timeout": 15},
     )
+    replace_dead_connections(engine, monotonic)
     setattr(engine.dialect, tables.SEALER, Sealer(sealing_keys))
     return engine
 
