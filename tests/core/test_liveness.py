@@ -1,6 +1,8 @@
 """A pooled connection that has ended costs nobody an error."""
 
-from sqlalchemy import AdaptedConnection, text
+from typing import Any
+
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.waiting import eventually
 
@@ -20,8 +22,7 @@ async def test_connection_that_was_ended_is_replaced(
     first = await backend_of(pooled)
     async with pooled.connect() as connection:
         raw = await connection.get_raw_connection()
-        held = raw.dbapi_connection
-        assert isinstance(held, AdaptedConnection)
+        held: Any = raw.dbapi_connection
     async with engine.connect() as other:
         await other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": first})
 
