@@ -80,7 +80,7 @@ migration: $(INSTALLED) ## write a migration for changed models: make migration 
 constraints: ## renew constraints.txt with the newest releases that pyproject.toml allows
 	@set -eu; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	python=$$(sh scripts/find-python); "$$python" -m venv "$$fresh"; \
-	"$$fresh/bin/pip" install --quiet '.[embedded,dev]' async-timeout; \
+	"$$fresh/bin/pip" install --quiet '.[embedded,otel,dev]' async-timeout; \
 	"$$fresh/bin/pip" freeze --exclude incident-service > "$$fresh/frozen"; \
 	cp "$$fresh/frozen" constraints.txt
 
@@ -94,5 +94,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/python -c '' 2> /dev/null || { \
 	  python=$$(sh scripts/find-python) && "$$python" -m venv --clear $(VENV); }
 	@echo "Installing into $(VENV); the first time takes about half a minute."
-	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,dev]'
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,otel,dev]'
 	@touch $@
