@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run demo test faults e2e image rules chaos bench bench-peers lint types contracts check format migration constraints secrets install
+.PHONY: help run demo test faults e2e image clients rules chaos bench bench-peers lint types contracts check format migration constraints secrets install
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -34,6 +34,20 @@ e2e: $(INSTALLED) ## run the tests that drive a real Alertmanager, and the demo
 
 image: $(INSTALLED) ## follow the Dockerfile without Docker and try the commands of its image
 	$(BIN)/pytest -m image -n 0 $(ARGS)
+
+clients: $(INSTALLED) .venv-clients/.installed tests/clients/typescript/node_modules ## generate clients in Python and TypeScript, and use them
+	$(BIN)/pytest -m clients -n 0 $(ARGS)
+
+.venv-clients/.installed: tests/clients/python/requirements.txt
+	@python=$$(sh scripts/find-python); "$$python" -m venv --clear .venv-clients
+	@.venv-clients/bin/pip install --quiet --requirement $<
+	@touch $@
+
+tests/clients/typescript/node_modules: tests/clients/typescript/package-lock.json
+	@command -v npm > /dev/null || { \
+	  echo "npm is needed: install Node.js 20 or later with npm." >&2; exit 1; }
+	@npm ci --silent --no-audit --no-fund --prefix tests/clients/typescript
+	@touch $@
 
 rules: ## check and test the alert rules and the example configurations in monitoring/
 	@command -v promtool > /dev/null || { \
