@@ -3,34 +3,17 @@
 Each is generated anew, checked by its language's own strict checker, and run against a service.
 """
 
-import asyncio
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from tests.clients.address import Address
+from tests.clients.running import HERE, TOOLS, run
 
 pytestmark = pytest.mark.clients
-HERE = Path(__file__).parent
 # Not the generated code itself: what its templates say is not ours.
 STRICT = ("--strict", "--follow-imports=silent")
-TOOLS = Path.cwd() / ".venv-clients" / "bin"
-
-
-async def run(*words: str | Path, home: Path, environment: Mapping[str, str] = {}) -> str:
-    """Run a command to its end and return what it said; it must succeed."""
-    process = await asyncio.create_subprocess_exec(
-        *map(str, words),
-        cwd=home,
-        env={**os.environ, **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    assert process.returncode == 0, f"{words}:\n{said.decode()}"
-    return said.decode()
 
 
 async def test_python_client_tells_the_whole_story(

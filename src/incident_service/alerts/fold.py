@@ -26,6 +26,7 @@ from incident_service.catalog.priority import Priority
 from incident_service.catalog.queries import load_integration_names, load_services
 from incident_service.core.actor import ALERTS, SYSTEM, Actor
 from incident_service.core.db import Tx
+from incident_service.core.ids import new_id
 from incident_service.escalation import actions as climbs
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.locks import lock
@@ -58,9 +59,9 @@ class Arriving:
 
     @classmethod
     def new(cls, row: Mapping[str, Any]) -> "Arriving":
-        """Describe one that has just been stored by these values."""
-        values: dict[str, Any] = {name: row.get(name) for name in cls.__slots__}
-        return cls(**values)
+        """Describe one that has just been stored by these values: it has met no incident yet."""
+        values: dict[str, Any] = {name: row[name] for name in cls.__slots__}
+        return cls(**values | {"incident_id": None})
 
 
 class Answer(Protocol):
@@ -127,10 +128,23 @@ class Folding:
         self._ended: dict[UUID, list[Alert]] = defaultdict(list)
         self._flapped: dict[UUID, int] = defaultdict(int)
         self._assigned: dict[UUID, UUID] = {}
+        self._foreseen: dict[Key, UUID] = {}
+        self._stored_with: dict[UUID, UUID] = {}
         self._senders: dict[UUID, str] = {}
         self._joined_by: dict[UUID, Actor] = {}
         self._ended_by: dict[UUID, Actor] = {}
         self._effects = Effects()
+
+    def foresee(self, row_id: UUID, key: Key) -> UUID:
+        """Return the id that an incident of this key gets, should one be opened.
+
+        A new episode is stored with it, before its incident is known, so that most need not be
+        changed again: to change a row costs more than to insert it. The database looks for the
+        incident when the transaction ends.
+        """
+        foreseen = self._foreseen.setdefault(key, new_id())
+        self._stored_with[row_id] = foreseen
+        return foreseen
 
     def arrived(self, row: Arriving, answer: Answer, *, goes_on: bool = False) -> None:
         """Note an episode that begins to fire, or fires again after its hold."""
@@ -177,7 +191,8 @@ class Folding:
         await self._tx.flush()
         await self._carry_out()
         await arrivals.resolve_incidents(self._tx, over, self._ended_by, reason=self._why_ended)
-        await episodes.assign(self._tx, self._assigned)
+        moved = self._assigned.items() - self._stored_with.items()
+        await episodes.assign(self._tx, dict(moved))
         await self._tx.flush()
 
     def _referred_to(self) -> set[UUID]:
@@ -247,6 +262,7 @@ class Folding:
             self._leave(row)
         first = newcomers.rows[0]
         opening = Opening(
+            id=self._foreseen.get(key) or new_id(),
             service=service,
             fingerprint=key[1],
             title=first.title,

@@ -181,6 +181,9 @@ class Batch:
             self._superseded.append((old, max(decision.starts_at, old.starts_at)))
             self._folding.ended(old, superseded=True)
         row = self._row(item, decision.starts_at, estimated=decision.estimated)
+        row["incident_id"] = self._folding.foresee(
+            row["id"], (row["service_id"], row["incident_fingerprint"])
+        )
         self._arrivals.append((row, item))
 
     def _end(self, item: Item, stored: Stored, decision: End) -> None:
@@ -237,6 +240,7 @@ class Batch:
         alert, now = item.alert, self._tx.now
         row = {
             "id": new_id(),
+            "incident_id": None,
             "integration_id": item.integration_id,
             "service_id": item.service.id,
             "fingerprint": alert.fingerprint,

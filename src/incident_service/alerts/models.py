@@ -51,7 +51,9 @@ class Alert(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     incident_id: Mapped[UUID | None] = mapped_column(
-        ForeignKey("incidents.id", ondelete="SET NULL"), index=True
+        # Deferred: a new episode is stored before the incident that it opens.
+        ForeignKey("incidents.id", ondelete="SET NULL", deferrable=True, initially="DEFERRED"),
+        index=True,
     )
     integration_id: Mapped[UUID] = mapped_column(ForeignKey("integrations.id"))
     service_id: Mapped[UUID] = mapped_column(ForeignKey("services.id"))

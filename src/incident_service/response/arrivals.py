@@ -14,7 +14,6 @@ from incident_service.catalog.priority import Priority
 from incident_service.core.actor import ALERTS, Actor
 from incident_service.core.bulk import insert_rows
 from incident_service.core.db import Overtaken, Tx
-from incident_service.core.ids import new_id
 from incident_service.escalation import actions as climbs
 from incident_service.incidents import lifecycle, timeline
 from incident_service.incidents.lifecycle import Status, Verb
@@ -59,6 +58,7 @@ def listed(fingerprints: Sequence[str]) -> dict[str, Any]:
 class Opening:
     """A new incident: everything that its first alerts say about it."""
 
+    id: UUID
     service: Service
     fingerprint: str
     title: str
@@ -109,7 +109,7 @@ def opening_row(tx: Tx, item: Opening) -> dict[str, Any]:
     """Return the values of a new incident."""
     count = len(item.arrival.fingerprints)
     return {
-        "id": new_id(),
+        "id": item.id,
         "fingerprint": item.fingerprint,
         "service_id": item.service.id,
         "team_id": item.service.team_id,

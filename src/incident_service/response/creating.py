@@ -94,6 +94,7 @@ def describe(
 ) -> Opening:
     """Say of the new incident what its alerts would."""
     return Opening(
+        id=new_id(),
         service=service,
         fingerprint=fingerprint,
         title=report.title,
