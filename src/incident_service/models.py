@@ -4,6 +4,7 @@ from incident_service.alerts.models import Alert
 from incident_service.catalog.models import Integration, RoutingRule, Service
 from incident_service.core.audit import AuditEntry
 from incident_service.core.db import Base
+from incident_service.core.idempotency.models import IdempotencyKey
 from incident_service.escalation.models import EscalationJob
 from incident_service.heartbeat.models import Canary
 from incident_service.incidents.models import Incident, IncidentEvent
@@ -29,6 +30,7 @@ __all__ = [
     "EscalationJob",
     "EscalationLevel",
     "EscalationPolicy",
+    "IdempotencyKey",
     "Incident",
     "IncidentEvent",
     "Integration",

@@ -37,7 +37,7 @@ from incident_service.subscriptions.models import DeliveryStatus, WebhookDeliver
 from incident_service.subscriptions.schemas import SubscriptionCreate
 
 YEAR, DAY = timedelta(days=365), timedelta(days=1)
-INCIDENTS, ALERTS, NOTES, AUDIT = KINDS
+INCIDENTS, ALERTS, NOTES, AUDIT, KEYS = KINDS
 THEIRS = (Alert, IncidentEvent, EscalationJob, Notification, Page, PageAttempt)
 
 

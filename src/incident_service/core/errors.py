@@ -17,10 +17,13 @@ it says what to do and never repeats input.
 """
 
 import re
+from typing import ClassVar
 
 
 class DomainError(Exception):
-    """A request the domain refuses."""
+    """A request the domain refuses; `retry_after_s`: when the same may be tried again."""
+
+    retry_after_s: ClassVar[int | None] = None
 
     @property
     def code(self) -> str:

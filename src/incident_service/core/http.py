@@ -131,7 +131,10 @@ async def render_domain_error(request: Request, error: Exception) -> JSONRespons
     listed = None
     if isinstance(error, errors.Invalid):
         listed = [FieldError(pointer=error.pointer, code=error.code, message=error.detail)]
-    return problem(status, error.code, error.detail, listed=listed, headers=extra_headers(status))
+    headers = extra_headers(status)
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    return problem(status, error.code, error.detail, listed=listed, headers=headers)
 
 
 def extra_headers(status: int) -> dict[str, str]:

@@ -26,8 +26,11 @@ from incident_service.policies.schemas import (
     PolicyWarning,
 )
 from incident_service.teams.auth import Manager, Principal, Reader
+from incident_service.teams.repeatable import RepeatableRoute
 
-router = APIRouter(prefix="/escalation-policies", tags=["escalation policies"])
+router = APIRouter(
+    prefix="/escalation-policies", tags=["escalation policies"], route_class=RepeatableRoute
+)
 CONFLICTS: dict[str, str] = {
     "uq_escalation_policies_name": "The team has another escalation policy of this name.",
     "uq_escalation_policies_default": "The team's default policy was just changed; try again.",

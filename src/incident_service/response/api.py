@@ -35,9 +35,10 @@ from incident_service.response.schemas import (
     VerbResult,
 )
 from incident_service.teams.auth import Principal, Responder, ResponderAlone
+from incident_service.teams.repeatable import RepeatableRoute
 
-collection = APIRouter(prefix="/incidents", tags=["incidents"])
-one = APIRouter(prefix="/incidents/{incident_id}", tags=["incidents"])
+collection = APIRouter(prefix="/incidents", tags=["incidents"], route_class=RepeatableRoute)
+one = APIRouter(prefix="/incidents/{incident_id}", tags=["incidents"], route_class=RepeatableRoute)
 CONFLICTS: dict[str, str] = {}
 NOTHING_SAID = VerbRequest()
 JUST_RESOLVE = ResolveRequest()

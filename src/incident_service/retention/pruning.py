@@ -16,6 +16,8 @@ from sqlalchemy import Select, delete, exists, func, select, tuple_, update
 from incident_service.alerts.models import Alert
 from incident_service.core.audit import AuditEntry
 from incident_service.core.db import Tx
+from incident_service.core.idempotency.actions import KEPT_FOR
+from incident_service.core.idempotency.models import IdempotencyKey
 from incident_service.escalation.models import EscalationJob
 from incident_service.incidents.models import Incident, IncidentEvent
 from incident_service.notifications.models import Notification, Page
@@ -249,6 +251,12 @@ KINDS = (
         lambda terms: terms.audit,
         simply("audit entries", AuditEntry, queries.old_entries),
         queries.old_entries,
+    ),
+    Kind(
+        "idempotency keys",
+        lambda _terms: KEPT_FOR,
+        simply("idempotency keys", IdempotencyKey, queries.old_keys),
+        queries.old_keys,
     ),
 )
 

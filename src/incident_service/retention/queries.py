@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, tuple_
 
 from incident_service.alerts.models import Alert, AlertStatus
 from incident_service.core.audit import AuditEntry
+from incident_service.core.idempotency.models import IdempotencyKey
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.models import Incident, IncidentEvent
 from incident_service.notifications.models import (
@@ -69,3 +70,8 @@ def old_notes(before: datetime) -> Select[Page]:
 def old_entries(before: datetime) -> Select[AuditEntry]:
     """Select entries of the audit log."""
     return select(AuditEntry).where(AuditEntry.at < before)
+
+
+def old_keys(before: datetime) -> Select[IdempotencyKey]:
+    """Select the answers to requests that may not be repeated any more."""
+    return select(IdempotencyKey).where(IdempotencyKey.created_at <= before)

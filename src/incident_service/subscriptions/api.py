@@ -21,8 +21,11 @@ from incident_service.subscriptions.schemas import (
     SubscriptionWithSecret,
 )
 from incident_service.teams.auth import Manager, Reader
+from incident_service.teams.repeatable import RepeatableRoute
 
-router = APIRouter(prefix="/webhook-subscriptions", tags=["webhook-subscriptions"])
+router = APIRouter(
+    prefix="/webhook-subscriptions", tags=["webhook-subscriptions"], route_class=RepeatableRoute
+)
 CONFLICTS: dict[str, str] = {}
 
 

@@ -19,8 +19,9 @@ from incident_service.catalog.schemas import (
 from incident_service.core.http import BaseUrl, InTx
 from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams.auth import Manager, Reader
+from incident_service.teams.repeatable import RepeatableRoute
 
-router = APIRouter(prefix="/integrations", tags=["integrations"])
+router = APIRouter(prefix="/integrations", tags=["integrations"], route_class=RepeatableRoute)
 
 
 @router.get("")

@@ -21,8 +21,13 @@ from incident_service.catalog.schemas import (
 )
 from incident_service.core.http import InTx
 from incident_service.teams.auth import Manager, Principal, Reader
+from incident_service.teams.repeatable import RepeatableRoute
 
-router = APIRouter(prefix="/integrations/{integration_id}/routing-rules", tags=["integrations"])
+router = APIRouter(
+    prefix="/integrations/{integration_id}/routing-rules",
+    tags=["integrations"],
+    route_class=RepeatableRoute,
+)
 
 
 async def shown(tx: InTx, integration: Integration) -> RoutingRulePage:

@@ -11,8 +11,9 @@ from incident_service.catalog.schemas import ServiceCreate, ServicePage, Service
 from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams.auth import Manager, Reader
+from incident_service.teams.repeatable import RepeatableRoute
 
-router = APIRouter(prefix="/services", tags=["services"])
+router = APIRouter(prefix="/services", tags=["services"], route_class=RepeatableRoute)
 
 
 @router.get("")

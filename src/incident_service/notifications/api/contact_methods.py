@@ -16,8 +16,9 @@ from incident_service.notifications.schemas import (
 from incident_service.teams import queries as teams
 from incident_service.teams.actions import verification
 from incident_service.teams.auth import Manager, Reader
+from incident_service.teams.repeatable import RepeatableRoute
 
-router = APIRouter()
+router = APIRouter(route_class=RepeatableRoute)
 METHOD = "/users/{user_id}/contact-methods/{contact_method_id}"
 
 

@@ -13,8 +13,9 @@ from incident_service.schedules.schemas import (
     CalendarFeed,
 )
 from incident_service.teams.auth import Manager
+from incident_service.teams.repeatable import RepeatableRoute
 
-router = APIRouter()
+router = APIRouter(route_class=RepeatableRoute)
 
 
 class CalendarResponse(Response):

@@ -14,8 +14,9 @@ from incident_service.schedules.schemas import (
     OverrideRead,
 )
 from incident_service.teams.auth import Reader, Responder
+from incident_service.teams.repeatable import RepeatableRoute
 
-router = APIRouter()
+router = APIRouter(route_class=RepeatableRoute)
 
 
 @router.get("/schedules/{schedule_id}/overrides")

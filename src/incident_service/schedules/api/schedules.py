@@ -23,8 +23,9 @@ from incident_service.schedules.schemas import (
 )
 from incident_service.teams.auth import Manager, Reader
 from incident_service.teams.in_use import InUse, refuse_while_in_use
+from incident_service.teams.repeatable import RepeatableRoute
 
-router = APIRouter()
+router = APIRouter(route_class=RepeatableRoute)
 
 
 def schedule_in_use(request: Request) -> Sequence[InUse]:

@@ -10,6 +10,7 @@ from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams import queries
 from incident_service.teams.actions import api_keys as actions
 from incident_service.teams.auth import Admin
+from incident_service.teams.repeatable import RepeatableRoute
 from incident_service.teams.schemas import (
     ApiKeyCreate,
     ApiKeyCreated,
@@ -18,7 +19,7 @@ from incident_service.teams.schemas import (
     ApiKeyUpdate,
 )
 
-router = APIRouter(prefix="/api-keys", tags=["API keys"])
+router = APIRouter(prefix="/api-keys", tags=["API keys"], route_class=RepeatableRoute)
 
 
 @router.get("")

@@ -17,6 +17,7 @@ from incident_service.teams.actions import contact_methods as actions
 from incident_service.teams.api.hooks import Hooks
 from incident_service.teams.auth import Manager, Reader
 from incident_service.teams.in_use import InUse
+from incident_service.teams.repeatable import RepeatableRoute
 from incident_service.teams.schemas import (
     ContactMethodCreate,
     ContactMethodCreated,
@@ -25,7 +26,9 @@ from incident_service.teams.schemas import (
     ContactMethodUpdate,
 )
 
-router = APIRouter(prefix="/users/{user_id}/contact-methods", tags=["contact methods"])
+router = APIRouter(
+    prefix="/users/{user_id}/contact-methods", tags=["contact methods"], route_class=RepeatableRoute
+)
 
 
 def contact_method_in_use(request: Request) -> Sequence[InUse]:

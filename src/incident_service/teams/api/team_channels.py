@@ -13,6 +13,7 @@ from incident_service.teams.actions import team_channels as actions
 from incident_service.teams.api.hooks import Hooks
 from incident_service.teams.auth import Manager, Reader
 from incident_service.teams.in_use import InUse
+from incident_service.teams.repeatable import RepeatableRoute
 from incident_service.teams.schemas import (
     TeamChannelCreate,
     TeamChannelCreated,
@@ -21,7 +22,9 @@ from incident_service.teams.schemas import (
     TeamChannelUpdate,
 )
 
-router = APIRouter(prefix="/teams/{team_id}/channels", tags=["team channels"])
+router = APIRouter(
+    prefix="/teams/{team_id}/channels", tags=["team channels"], route_class=RepeatableRoute
+)
 
 
 def team_channel_in_use(request: Request) -> Sequence[InUse]:

@@ -10,6 +10,7 @@ from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams import queries
 from incident_service.teams.actions import teams as actions
 from incident_service.teams.auth import Manager, Reader
+from incident_service.teams.repeatable import RepeatableRoute
 from incident_service.teams.schemas import (
     MembershipPage,
     MembershipPut,
@@ -20,7 +21,7 @@ from incident_service.teams.schemas import (
     TeamUpdate,
 )
 
-router = APIRouter(prefix="/teams", tags=["teams"])
+router = APIRouter(prefix="/teams", tags=["teams"], route_class=RepeatableRoute)
 
 
 @router.get("")

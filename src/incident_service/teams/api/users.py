@@ -13,9 +13,10 @@ from incident_service.teams.actions import users as actions
 from incident_service.teams.api.hooks import Hooks
 from incident_service.teams.auth import Manager, Reader
 from incident_service.teams.in_use import InUse
+from incident_service.teams.repeatable import RepeatableRoute
 from incident_service.teams.schemas import UserCreate, UserPage, UserRead, UserUpdate
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = APIRouter(prefix="/users", tags=["users"], route_class=RepeatableRoute)
 
 
 def user_in_use(request: Request) -> Sequence[InUse]:
