@@ -27,6 +27,7 @@ from incident_service.notifications.message import OutgoingPage
 # Each work begins with a statement that no other work has: from then on its point is armed.
 BEGINNINGS = {
     "ingest": "INSERT INTO alerts",
+    "answer under a key": "INSERT INTO idempotency_keys",
     "acknowledge": "UPDATE incidents",
     "resolve": "UPDATE incidents",
     "step": "UPDATE escalation_jobs",

@@ -4,10 +4,11 @@ The survivors live in this process, under a clock that can be moved: nobody wait
 Senders and responders try again until they have an answer, as Alertmanager does.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -29,6 +30,7 @@ from incident_service.notifications.channels.webhook import WebhookChannel
 from incident_service.settings import Settings
 
 SIGKILL = 9
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 # Long enough ago that every job of a test is due for Redis, whose clock cannot be moved.
 AGO = timedelta(hours=1)
 
@@ -56,9 +58,18 @@ class Scene:
         async with self.graveyard.begin(fate) as victim:
             assert await victim.death() == (point, SIGKILL)
 
-    async def ask(self, work: str, point: str, path: str, key: str, **body: Any) -> httpx.Response:
+    async def ask(
+        self,
+        work: str,
+        point: str,
+        path: str,
+        key: str,
+        *,
+        headers: Mapping[str, str] = NO_HEADERS,
+        **body: Any,
+    ) -> httpx.Response:
         """Post to an API that dies meanwhile, and then to one that survived."""
-        headers = {"Authorization": f"Bearer {key}"}
+        headers = {"Authorization": f"Bearer {key}", **headers}
         fate = Fate("api", work, point, self.world.clock().isoformat())
         async with self.graveyard.begin(fate) as victim, httpx.AsyncClient(trust_env=False) as api:
             with pytest.raises(httpx.TransportError):

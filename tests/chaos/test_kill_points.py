@@ -94,3 +94,24 @@ async def test_a_page_is_tried_again_wherever_the_worker_dies_that_failed(scene,
     assert await scene.violations() == []
     assert len(scene.keys("First")) == 1
     assert len(scene.receiver.to("First")) == 2
+
+
+@pytest.mark.parametrize("point", ANSWERING)
+async def test_what_is_created_under_a_key_is_created_once_wherever_its_api_dies(scene, point):
+    answer = await scene.ask(
+        "answer under a key",
+        point,
+        "/v1/incidents",
+        scene.api_key,
+        headers={"Idempotency-Key": "one-incident"},
+        service_id=str(scene.world.stage.service.id),
+        title="Checkout is slow",
+        priority="high",
+    )
+
+    was_committed = point != "before_commit"
+    incident = await scene.world.stage.incident()
+    assert (answer.status_code, answer.json()["incident"]["id"]) == (201, str(incident.id))
+    assert ("idempotency-replayed" in answer.headers) == was_committed
+    assert await scene.violations() == []
+    assert await scene.world.stage.told(incident) == ["First"]
