@@ -67,6 +67,8 @@ Senders of alerts have an integration's key, `isi_…`, which can only ingest.
 Lists come in pages: pass `next_cursor` as `cursor` until it is null. Errors are
 `application/problem+json` with a stable `code`; what is not yours is not found (404). Instants are
 RFC 3339, in UTC.
+
+Send a POST with an `Idempotency-Key`, and it may be sent again without being done twice.
 """
 DOMAINS = (
     teams,
