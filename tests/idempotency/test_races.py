@@ -91,3 +91,21 @@ async def test_verbs_on_many_at_once_do_each_thing_once(api, stage):
     assert sum(changed) == 3
     assert len(await stage.rows(select(IdempotencyKey.id))) == 1
     assert await stage.violations() == []
+
+
+async def test_who_is_overtaken_by_a_verb_on_many_does_nothing(api, stage):
+    await stage.fire("A", "B")
+    held, other = await stage.incidents()
+    many = {"incident_ids": [str(other.id)]}
+
+    async with stage.transactions.open() as tx:
+        await lock(tx.session, [held.id])
+        path = f"/v1/incidents/{held.id}/acknowledge"
+        overtaken = asyncio.create_task(api.post(path, headers=KEY))
+        await eventually(lambda: waits(stage), "the verb to wait for its incident")
+        done = await api.post("/v1/incidents/bulk/acknowledge", json=many, headers=KEY)
+    refused = await overtaken
+
+    assert done.status_code == 200
+    assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_reused")
+    assert [each.status for each in await stage.incidents()] == ["OPEN", "ACKNOWLEDGED"]
