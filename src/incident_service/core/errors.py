@@ -6,6 +6,7 @@
     ├── Forbidden          403   you may not
     ├── NotFound           404   not there, or not yours
     ├── Conflict           409   its present state rules this out
+    ├── PreconditionFailed 412   it is not what the caller saw
     ├── TooLarge           413
     ├── UnsupportedMedia   415
     ├── Invalid            422   readable, but wrong
@@ -54,6 +55,10 @@ class NotFound(DomainError):
 
 class Conflict(DomainError):
     """Its present state rules this out."""
+
+
+class PreconditionFailed(DomainError):
+    """It is not as `If-Match` says any more; read it again, and decide anew."""
 
 
 class TooLarge(DomainError):
