@@ -3,6 +3,7 @@
 import asyncio
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
@@ -23,7 +24,7 @@ from incident_service.configuration.in_use import (
     USER_IN_USE,
     USER_ON_CALL,
 )
-from incident_service.core import readiness
+from incident_service.core import conditional, readiness
 from incident_service.core.db import DATABASE_AWAY, Transactions
 from incident_service.core.http import Problem, install_error_handlers
 from incident_service.core.middleware import ReplayOnConflict, RequestId
@@ -69,6 +70,9 @@ Lists come in pages: pass `next_cursor` as `cursor` until it is null. Errors are
 RFC 3339, in UTC.
 
 Send a POST with an `Idempotency-Key`, and it may be sent again without being done twice.
+A single thing comes with an `ETag`: send it as `If-None-Match` to be spared what you have (304), as
+`If-Match` to change only what you saw (412). PATCH is a JSON merge patch, sent as
+`application/merge-patch+json` or as `application/json`.
 """
 DOMAINS = (
     teams,
@@ -95,6 +99,12 @@ class Api(FastAPI):
             await WITH_ID(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            conditional.describe(super().openapi())
+        return super().openapi()
 
 
 WITH_ID = RequestId(shortcut.handle)

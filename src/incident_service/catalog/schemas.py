@@ -19,6 +19,7 @@ from incident_service.core.fields import (
     Response,
     Text,
 )
+from incident_service.core.resources import Resource
 
 WEEK = 7 * 24 * 60
 MONTH = 31 * 24 * 60
@@ -115,7 +116,7 @@ class ServiceUpdate(Patch):
         return frozenset({"external_id", "escalation_policy_id", "stale_after_minutes"})
 
 
-class ServiceRead(Response):
+class ServiceRead(Resource):
     """A service."""
 
     id: UUID
@@ -167,7 +168,7 @@ class KeyRotation(Request):
     )
 
 
-class IntegrationColumns(Response):
+class IntegrationColumns(Resource):
     """What the integration's own row says."""
 
     id: UUID
@@ -189,6 +190,8 @@ class IntegrationColumns(Response):
 class IntegrationRead(IntegrationColumns):
     """A sender, without its key."""
 
+    noted = frozenset({"last_heard_at"})
+
     ingest_url: str = Field(description="Where it sends, with the key as Bearer.")
 
     @classmethod
@@ -203,6 +206,8 @@ class IntegrationRead(IntegrationColumns):
 
 class IntegrationWithKey(IntegrationRead):
     """A sender together with its key, which is shown this one time."""
+
+    told_once = frozenset({"key"})
 
     key: str
 
@@ -263,7 +268,7 @@ class RoutingRuleRead(Response):
     updated_at: datetime
 
 
-class RoutingRulePage(BaseModel):
+class RoutingRulePage(Resource):
     """All rules of an integration, in the order in which they are tried. The first one wins."""
 
     items: list[RoutingRuleRead]

@@ -9,19 +9,20 @@ from fastapi.responses import PlainTextResponse
 from incident_service.catalog.label_search import MatcherQuery, read_matchers
 from incident_service.catalog.priority import Priority
 from incident_service.catalog.text_search import TextQuery, words_of
+from incident_service.core.conditional import IfNoneMatch
 from incident_service.core.fields import Instant, Text
 from incident_service.core.http import InTx
 from incident_service.core.keyset import KeysetQuery, keyset_query
 from incident_service.incidents import queries, sentences
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.models import IncidentEvent
+from incident_service.incidents.related import shown_related, tag_of
 from incident_service.incidents.schemas import (
     EventPage,
     EventRead,
     IncidentDetail,
     IncidentPage,
     IncidentRead,
-    RelatedRead,
 )
 from incident_service.teams.auth import Reader
 
@@ -79,12 +80,18 @@ async def list_incidents(
 
 
 @router.get("/{incident_id}")
-async def get_incident(tx: InTx, principal: Reader, incident_id: UUID) -> IncidentDetail:
-    """Show one incident, and which others are linked to it."""
+async def get_incident(
+    tx: InTx, principal: Reader, incident_id: UUID, known: IfNoneMatch
+) -> IncidentDetail:
+    """Show one incident, and which others are linked to it.
+
+    Its `ETag` begins with the number of its last event.
+    """
     incident = await queries.get_incident(tx.session, incident_id, principal)
-    related = await queries.list_related(tx.session, incident_id, principal)
+    related = await shown_related(tx.session, incident_id, principal)
     shown = IncidentRead.model_validate(incident).model_dump()
-    return IncidentDetail(**shown, related=[RelatedRead.model_validate(row) for row in related])
+    detail = IncidentDetail(**shown, related=related)
+    return known.show_as(detail, tag_of(incident, related))
 
 
 @router.get(

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from incident_service.catalog.priority import Priority
 from incident_service.core.fields import Request, Response
+from incident_service.core.resources import Resource
 from incident_service.notifications.models import NotificationKind, NotificationStatus, PageStatus
 from incident_service.notifications.queries import Told
 from incident_service.schedules.schemas import TimeOfDay
@@ -128,7 +129,7 @@ class NotificationRulesPut(Request):
     )
 
 
-class NotificationRulesRead(BaseModel):
+class NotificationRulesRead(Resource):
     """How a person wants to be told."""
 
     rules: list[NotificationRule]
@@ -170,7 +171,7 @@ class AttemptRead(Response):
     provider_error: str | None = Field(description="The provider's number of a failure.")
 
 
-class PageRead(Response):
+class PageRead(Resource):
     """One message to one address, and how it fares."""
 
     id: UUID

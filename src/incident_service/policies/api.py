@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from incident_service.core.conditional import IfMatch, IfNoneMatch, Tagged
 from incident_service.core.db import Tx
 from incident_service.core.errors import Conflict
 from incident_service.core.http import InTx
@@ -89,6 +90,12 @@ async def changed(
     )
 
 
+async def locked(tx: Tx, policy_id: UUID, principal: Principal) -> EscalationPolicyRead:
+    """Lock the policy, and before it its team, and show it."""
+    policy = await actions.lock_policy(tx, policy_id, principal)
+    return (await with_levels(tx, [policy]))[0]
+
+
 @router.get("")
 async def list_escalation_policies(
     tx: InTx,
@@ -103,20 +110,20 @@ async def list_escalation_policies(
 
 @router.post("", status_code=201)
 async def create_escalation_policy(
-    tx: InTx, principal: Manager, body: EscalationPolicyCreate
+    tx: InTx, principal: Manager, body: EscalationPolicyCreate, tagged: Tagged
 ) -> EscalationPolicyRead:
     """Make an escalation policy."""
     policy = await actions.create_policy(tx, body, by=principal)
-    return (await with_levels(tx, [policy]))[0]
+    return tagged.show((await with_levels(tx, [policy]))[0])
 
 
 @router.get("/{policy_id}")
 async def get_escalation_policy(
-    tx: InTx, principal: Reader, policy_id: UUID
+    tx: InTx, principal: Reader, policy_id: UUID, known: IfNoneMatch
 ) -> EscalationPolicyRead:
     """Show one escalation policy."""
     policy = await queries.get_policy(tx.session, policy_id, principal)
-    return (await with_levels(tx, [policy]))[0]
+    return known.show((await with_levels(tx, [policy]))[0])
 
 
 @router.patch("/{policy_id}")
@@ -126,11 +133,13 @@ async def update_escalation_policy(
     policy_id: UUID,
     body: EscalationPolicyUpdate,
     hooks: Hooks,
+    seen: IfMatch,
     apply_to_open: ApplyToOpen = False,
 ) -> EscalationPolicyUpdated:
     """Change an escalation policy. Open incidents go on as they began, unless `apply_to_open`."""
+    await seen.require(locked, tx, policy_id, principal)
     policy = await actions.update_policy(tx, policy_id, body, by=principal)
-    return await changed(tx, policy, hooks, principal, apply_to_open=apply_to_open)
+    return seen.show(await changed(tx, policy, hooks, principal, apply_to_open=apply_to_open))
 
 
 @router.post("/{policy_id}/levels", status_code=201)
@@ -140,11 +149,13 @@ async def add_level(
     policy_id: UUID,
     body: LevelInsert,
     hooks: Hooks,
+    seen: IfMatch,
     apply_to_open: ApplyToOpen = False,
 ) -> EscalationPolicyUpdated:
     """Add a level, at the end or at a number; the levels from there on move up."""
+    await seen.require(locked, tx, policy_id, principal)
     policy = await actions.add_level(tx, policy_id, body, body.level_number, by=principal)
-    return await changed(tx, policy, hooks, principal, apply_to_open=apply_to_open)
+    return seen.show(await changed(tx, policy, hooks, principal, apply_to_open=apply_to_open))
 
 
 @router.put("/{policy_id}/levels/{level_number}")
@@ -155,11 +166,13 @@ async def replace_level(
     level_number: int,
     body: LevelWrite,
     hooks: Hooks,
+    seen: IfMatch,
     apply_to_open: ApplyToOpen = False,
 ) -> EscalationPolicyUpdated:
-    """Replace one level."""
+    """Replace one level. `If-Match` is about the policy."""
+    await seen.require(locked, tx, policy_id, principal)
     policy = await actions.replace_level(tx, policy_id, level_number, body, by=principal)
-    return await changed(tx, policy, hooks, principal, apply_to_open=apply_to_open)
+    return seen.show(await changed(tx, policy, hooks, principal, apply_to_open=apply_to_open))
 
 
 @router.delete("/{policy_id}/levels/{level_number}")
@@ -169,18 +182,21 @@ async def remove_level(
     policy_id: UUID,
     level_number: int,
     hooks: Hooks,
+    seen: IfMatch,
     apply_to_open: ApplyToOpen = False,
 ) -> EscalationPolicyUpdated:
-    """Remove one level; the levels after it move down."""
+    """Remove one level; the levels after it move down. `If-Match` is about the policy."""
+    await seen.require(locked, tx, policy_id, principal)
     policy = await actions.remove_level(tx, policy_id, level_number, by=principal)
-    return await changed(tx, policy, hooks, principal, apply_to_open=apply_to_open)
+    return seen.show(await changed(tx, policy, hooks, principal, apply_to_open=apply_to_open))
 
 
 @router.delete("/{policy_id}", status_code=204)
 async def delete_escalation_policy(
-    tx: InTx, principal: Manager, policy_id: UUID, hooks: Hooks
+    tx: InTx, principal: Manager, policy_id: UUID, hooks: Hooks, seen: IfMatch
 ) -> None:
     """Delete an escalation policy that neither a service nor an active incident uses."""
+    await seen.require(locked, tx, policy_id, principal)
     policy = await actions.lock_policy(tx, policy_id, principal)
     if active := await hooks.count_open(tx.session, policy_id):
         raise PolicyInUse(

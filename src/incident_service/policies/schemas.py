@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from incident_service.core.fields import Name, Patch, Prose, Request, Response
+from incident_service.core.resources import Resource
 from incident_service.policies.models import TargetType
 from incident_service.policies.plan import PlanLevel, Target
 
@@ -127,7 +128,7 @@ class LevelRead(TargetRead):
     timeout_minutes: int
 
 
-class PolicyColumns(Response):
+class PolicyColumns(Resource):
     """What the policy's own row says."""
 
     id: UUID
@@ -157,12 +158,16 @@ class PolicyWarning(Response):
 class EscalationPolicyRead(PolicyColumns):
     """An escalation policy with its levels, first to last."""
 
+    noted = frozenset({"warnings"})
+
     levels: list[LevelRead]
     warnings: list[PolicyWarning]
 
 
 class EscalationPolicyUpdated(EscalationPolicyRead):
     """A changed escalation policy."""
+
+    told_once = frozenset({"open_incidents_on_old_plan"})
 
     open_incidents_on_old_plan: int = Field(
         description="OPEN and ACKNOWLEDGED incidents that keep the plan as the policy was before."

@@ -10,6 +10,7 @@ from sqlalchemy import exists, select
 from incident_service.core.actor import Actor
 from incident_service.core.db import Tx
 from incident_service.core.errors import Conflict, Forbidden, Invalid
+from incident_service.core.preconditions import Condition, Tag
 from incident_service.escalation import actions as climbs
 from incident_service.incidents import lifecycle, timeline
 from incident_service.incidents.lifecycle import Status, Verb
@@ -41,12 +42,22 @@ class UserUnknown(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Who wants what of which incident, and why."""
+    """Who wants what of which incident, and why; `seen`: only if it is as they saw it."""
 
     incident_id: UUID
     principal: Principal
     user_id: UUID | None = None
     reason: str | None = None
+    seen: Condition | None = None
+
+    def require_seen(self, incident: Incident) -> None:
+        """Refuse to touch a locked incident of which the caller has not seen the last event.
+
+        Raises:
+            PreconditionFailed: something has happened since.
+        """
+        if self.seen is not None:
+            self.seen.require(Tag(str(incident.event_count)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +75,14 @@ async def locked(tx: Tx, order: Order) -> tuple[Incident, Actor]:
         IncidentNotFound: it does not exist for this caller.
         RoleTooLow: the person behind the key may not do this in the team.
         ActsForOnePerson, UserUnknown: see `actor_of`.
+        PreconditionFailed: see `Order.require_seen`.
     """
     actor = await actor_of(tx, order.principal, order.user_id)
     incident = (await lock(tx.session, [order.incident_id])).get(order.incident_id)
     if incident is None or not order.principal.sees(incident.team_id):
         raise IncidentNotFound
     order.principal.require_role(incident.team_id)
+    order.require_seen(incident)
     return incident, actor
 
 

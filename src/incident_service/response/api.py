@@ -5,7 +5,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
+from incident_service.core.conditional import IfMatch, Seeing, Tagged, Tagging
+from incident_service.core.db import Tx
 from incident_service.core.http import InTx
+from incident_service.incidents.related import shown_related, tag_of
 from incident_service.incidents.schemas import IncidentRead
 from incident_service.response import (
     actions,
@@ -44,14 +47,16 @@ NOTHING_SAID = VerbRequest()
 JUST_RESOLVE = ResolveRequest()
 
 
-def order(incident_id: UUID, principal: Principal, body: VerbRequest) -> Order:
+def order(incident_id: UUID, principal: Principal, body: VerbRequest, seen: Seeing) -> Order:
     """Put together who wants what."""
-    return Order(incident_id, principal, body.user_id, body.reason)
+    return Order(incident_id, principal, body.user_id, body.reason, seen.condition)
 
 
-def result(done: Done) -> VerbResult:
-    """Shape the answer of a verb."""
-    return VerbResult(changed=done.changed, incident=IncidentRead.model_validate(done.incident))
+async def result(tx: Tx, principal: Principal, done: Done, tagging: Tagging) -> VerbResult:
+    """Shape the answer of a verb; its tag is the one that the incident has from now on."""
+    related = await shown_related(tx.session, done.incident.id, principal)
+    shown = VerbResult(changed=done.changed, incident=IncidentRead.model_validate(done.incident))
+    return tagging.show_as(shown, tag_of(done.incident, related))
 
 
 def bulk_result(answers: Sequence[Answer]) -> BulkResult:
@@ -73,7 +78,7 @@ def bulk_result(answers: Sequence[Answer]) -> BulkResult:
 
 @collection.post("", status_code=201, responses={200: {"model": VerbResult}})
 async def create_incident(
-    tx: InTx, principal: Responder, body: IncidentCreate, response: Response
+    tx: InTx, principal: Responder, body: IncidentCreate, response: Response, tagged: Tagged
 ) -> VerbResult:
     """Open an incident by hand: it pages at once, and only people resolve it.
 
@@ -91,7 +96,7 @@ async def create_incident(
     done = await creating.create(tx, report, principal, user_id=body.user_id, reason=body.reason)
     if not done.changed:
         response.status_code = 200
-    return result(done)
+    return await result(tx, principal, done, tagged)
 
 
 @collection.post("/bulk/acknowledge")
@@ -117,101 +122,130 @@ async def resolve_incidents(
 
 @one.post("/acknowledge")
 async def acknowledge_incident(
-    tx: InTx, principal: Responder, incident_id: UUID, body: VerbRequest = NOTHING_SAID
+    tx: InTx,
+    principal: Responder,
+    incident_id: UUID,
+    seen: IfMatch,
+    body: VerbRequest = NOTHING_SAID,
 ) -> VerbResult:
     """Take an incident: nobody else is paged for it. A second acknowledge keeps the first."""
-    return result(await actions.acknowledge(tx, order(incident_id, principal, body)))
+    done = await actions.acknowledge(tx, order(incident_id, principal, body, seen))
+    return await result(tx, principal, done, seen)
 
 
 @one.post("/unacknowledge")
 async def unacknowledge_incident(
-    tx: InTx, principal: Responder, incident_id: UUID, body: VerbRequest = NOTHING_SAID
+    tx: InTx,
+    principal: Responder,
+    incident_id: UUID,
+    seen: IfMatch,
+    body: VerbRequest = NOTHING_SAID,
 ) -> VerbResult:
     """Give an incident back: its current level is paged again at once."""
-    return result(await actions.unacknowledge(tx, order(incident_id, principal, body)))
+    done = await actions.unacknowledge(tx, order(incident_id, principal, body, seen))
+    return await result(tx, principal, done, seen)
 
 
 @one.post("/resolve")
 async def resolve_incident(
-    tx: InTx, principal: Responder, incident_id: UUID, body: ResolveRequest = JUST_RESOLVE
+    tx: InTx,
+    principal: Responder,
+    incident_id: UUID,
+    seen: IfMatch,
+    body: ResolveRequest = JUST_RESOLVE,
 ) -> VerbResult:
     """End an incident. Alerts that still fire open a new one after five minutes."""
     done = await actions.resolve(
-        tx, order(incident_id, principal, body), until_clear=body.until_clear
+        tx, order(incident_id, principal, body, seen), until_clear=body.until_clear
     )
-    return result(done)
+    return await result(tx, principal, done, seen)
 
 
 @one.post("/close")
 async def close_incident(
-    tx: InTx, principal: Responder, incident_id: UUID, body: VerbRequest = NOTHING_SAID
+    tx: InTx,
+    principal: Responder,
+    incident_id: UUID,
+    seen: IfMatch,
+    body: VerbRequest = NOTHING_SAID,
 ) -> VerbResult:
     """File a resolved incident for good."""
-    return result(await actions.close(tx, order(incident_id, principal, body)))
+    done = await actions.close(tx, order(incident_id, principal, body, seen))
+    return await result(tx, principal, done, seen)
 
 
 @one.post("/reopen")
 async def reopen_incident(
-    tx: InTx, principal: Responder, incident_id: UUID, body: VerbRequest = NOTHING_SAID
+    tx: InTx,
+    principal: Responder,
+    incident_id: UUID,
+    seen: IfMatch,
+    body: VerbRequest = NOTHING_SAID,
 ) -> VerbResult:
     """Bring a resolved incident back."""
-    return result(await actions.reopen(tx, order(incident_id, principal, body)))
+    done = await actions.reopen(tx, order(incident_id, principal, body, seen))
+    return await result(tx, principal, done, seen)
 
 
 @one.post("/snooze")
 async def snooze_incident(
-    tx: InTx, principal: Responder, incident_id: UUID, body: SnoozeRequest
+    tx: InTx, principal: Responder, incident_id: UUID, body: SnoozeRequest, seen: IfMatch
 ) -> VerbResult:
     """Hold the climb of an open incident until an instant."""
-    return result(await actions.snooze(tx, order(incident_id, principal, body), body.until))
+    done = await actions.snooze(tx, order(incident_id, principal, body, seen), body.until)
+    return await result(tx, principal, done, seen)
 
 
 @one.post("/reassign")
 async def reassign_incident(
-    tx: InTx, principal: Responder, incident_id: UUID, body: ReassignRequest
+    tx: InTx, principal: Responder, incident_id: UUID, body: ReassignRequest, seen: IfMatch
 ) -> VerbResult:
     """Hand an incident to a person, or to another policy's level 1; paged at once."""
-    wanted = order(incident_id, principal, body)
+    wanted = order(incident_id, principal, body, seen)
     if body.assigned_user_id:
         done = await handing_over.reassign_to_person(tx, wanted, body.assigned_user_id)
-        return result(done)
+        return await result(tx, principal, done, seen)
     assert body.escalation_policy_id
-    return result(await handing_over.reassign_to_policy(tx, wanted, body.escalation_policy_id))
+    done = await handing_over.reassign_to_policy(tx, wanted, body.escalation_policy_id)
+    return await result(tx, principal, done, seen)
 
 
 @one.post("/priority")
 async def change_incident_priority(
-    tx: InTx, principal: Responder, incident_id: UUID, body: PriorityRequest
+    tx: InTx, principal: Responder, incident_id: UUID, body: PriorityRequest, seen: IfMatch
 ) -> VerbResult:
     """Raise or lower the priority: a raise wakes what is quiet or snoozed."""
-    wanted = order(incident_id, principal, body)
-    return result(await prioritizing.change_priority(tx, wanted, body.priority))
+    wanted = order(incident_id, principal, body, seen)
+    done = await prioritizing.change_priority(tx, wanted, body.priority)
+    return await result(tx, principal, done, seen)
 
 
 @one.post("/notes")
 async def add_incident_note(
-    tx: InTx, principal: Responder, incident_id: UUID, body: NoteRequest
+    tx: InTx, principal: Responder, incident_id: UUID, body: NoteRequest, seen: IfMatch
 ) -> VerbResult:
     """Write down what you found out. It is in the timeline, and pages tell nothing of it."""
-    wanted = Order(incident_id, principal, body.user_id)
-    return result(await noting.note(tx, wanted, body.text))
+    wanted = Order(incident_id, principal, body.user_id, seen=seen.condition)
+    done = await noting.note(tx, wanted, body.text)
+    return await result(tx, principal, done, seen)
 
 
 @one.post("/escalate")
 async def escalate_incident(
-    tx: InTx, principal: Responder, incident_id: UUID, body: EscalateRequest
+    tx: InTx, principal: Responder, incident_id: UUID, body: EscalateRequest, seen: IfMatch
 ) -> VerbResult:
     """Page the next level now, or begin again with `restart`."""
-    wanted = order(incident_id, principal, body)
+    wanted = order(incident_id, principal, body, seen)
     if body.restart:
-        return result(await actions.restart(tx, wanted, seen_epoch=body.escalation_epoch))
+        done = await actions.restart(tx, wanted, seen_epoch=body.escalation_epoch)
+        return await result(tx, principal, done, seen)
     done = await actions.escalate(
         tx,
         wanted,
         seen_level=body.current_level or 0,
         seen_repeat=body.current_repeat or 1,
     )
-    return result(done)
+    return await result(tx, principal, done, seen)
 
 
 @one.put("/related/{related_id}")
@@ -220,18 +254,22 @@ async def relate_incidents(
     principal: Responder,
     incident_id: UUID,
     related_id: UUID,
+    seen: IfMatch,
     body: VerbRequest = NOTHING_SAID,
 ) -> VerbResult:
     """Link two incidents. Both show it, and both climb on as before."""
-    return result(await relating.relate(tx, order(incident_id, principal, body), related_id))
+    done = await relating.relate(tx, order(incident_id, principal, body, seen), related_id)
+    return await result(tx, principal, done, seen)
 
 
 @one.delete("/related/{related_id}")
 async def unrelate_incidents(
-    tx: InTx, principal: Responder, incident_id: UUID, related_id: UUID
+    tx: InTx, principal: Responder, incident_id: UUID, related_id: UUID, seen: IfMatch
 ) -> VerbResult:
     """Take the link between two incidents away, from both."""
-    return result(await relating.unrelate(tx, Order(incident_id, principal), related_id))
+    wanted = Order(incident_id, principal, seen=seen.condition)
+    done = await relating.unrelate(tx, wanted, related_id)
+    return await result(tx, principal, done, seen)
 
 
 router = APIRouter()

@@ -73,6 +73,7 @@ async def lock_both(tx: Tx, order: Order, other_id: UUID) -> tuple[Incident, Inc
     Raises:
         IncidentNotFound, RoleTooLow: one of them is not the caller's.
         RelatedToItself: they are the same.
+        PreconditionFailed: see `Order.require_seen`.
     """
     if other_id == order.incident_id:
         raise RelatedToItself("", "")
@@ -84,6 +85,7 @@ async def lock_both(tx: Tx, order: Order, other_id: UUID) -> tuple[Incident, Inc
             raise IncidentNotFound
         order.principal.require_role(incident.team_id)
         both.append(incident)
+    order.require_seen(both[0])
     return both[0], both[1]
 
 

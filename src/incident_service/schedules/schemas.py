@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from incident_service.core.fields import Instant, Name, Patch, Prose, Request, Response
+from incident_service.core.resources import Resource
 from incident_service.schedules.oncall import Shift
 from incident_service.schedules.rotation import ShiftUnit
 
@@ -160,7 +161,7 @@ class LayerRead(Response):
     restrictions: list[Restriction]
 
 
-class ScheduleColumns(Response):
+class ScheduleColumns(Resource):
     """What the schedule's own row says."""
 
     id: UUID
@@ -200,7 +201,7 @@ class OverrideCreate(Request):
     ends_at: Instant
 
 
-class OverrideRead(Response):
+class OverrideRead(Resource):
     """Somebody who stands in."""
 
     id: UUID

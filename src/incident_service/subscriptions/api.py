@@ -6,6 +6,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends
 
+from incident_service.core.conditional import IfMatch, IfNoneMatch, Tagged
+from incident_service.core.db import Tx
 from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
 from incident_service.subscriptions import actions, queries
@@ -20,13 +22,19 @@ from incident_service.subscriptions.schemas import (
     SubscriptionUpdate,
     SubscriptionWithSecret,
 )
-from incident_service.teams.auth import Manager, Reader
+from incident_service.teams.auth import Manager, Principal, Reader
 from incident_service.teams.repeatable import RepeatableRoute
 
 router = APIRouter(
     prefix="/webhook-subscriptions", tags=["webhook-subscriptions"], route_class=RepeatableRoute
 )
 CONFLICTS: dict[str, str] = {}
+
+
+async def locked(tx: Tx, subscription_id: UUID, principal: Principal) -> SubscriptionRead:
+    """Lock the subscription, and show it."""
+    found = await queries.get_subscription(tx.session, subscription_id, principal, lock=True)
+    return SubscriptionRead.model_validate(found)
 
 
 @router.get("")
@@ -46,7 +54,7 @@ async def list_webhook_subscriptions(
 
 @router.post("", status_code=201)
 async def create_webhook_subscription(
-    tx: InTx, principal: Manager, body: SubscriptionCreate
+    tx: InTx, principal: Manager, body: SubscriptionCreate, tagged: Tagged
 ) -> SubscriptionWithSecret:
     """Have incident events posted to a URL. The secret is shown in this answer only.
 
@@ -56,32 +64,36 @@ async def create_webhook_subscription(
     managers of its team, or else the fallback contact, are told.
     """
     subscription = await actions.create_subscription(tx, body, by=principal)
-    return SubscriptionWithSecret.model_validate(subscription)
+    return tagged.show(SubscriptionWithSecret.model_validate(subscription))
 
 
 @router.get("/{subscription_id}")
 async def get_webhook_subscription(
-    tx: InTx, principal: Reader, subscription_id: UUID
+    tx: InTx, principal: Reader, subscription_id: UUID, known: IfNoneMatch
 ) -> SubscriptionRead:
     """Show one subscription, and how its receiver fares."""
     subscription = await queries.get_subscription(tx.session, subscription_id, principal)
-    return SubscriptionRead.model_validate(subscription)
+    return known.show(SubscriptionRead.model_validate(subscription))
 
 
 @router.patch("/{subscription_id}")
 async def update_webhook_subscription(
-    tx: InTx, principal: Manager, subscription_id: UUID, body: SubscriptionUpdate
+    tx: InTx, principal: Manager, subscription_id: UUID, body: SubscriptionUpdate, seen: IfMatch
 ) -> SubscriptionRead:
     """Change a subscription. `"is_enabled": true` also ends a pause."""
+    await seen.require(locked, tx, subscription_id, principal)
     subscription = await actions.update_subscription(
         tx, subscription_id, body.changes(), by=principal
     )
-    return SubscriptionRead.model_validate(subscription)
+    return seen.show(SubscriptionRead.model_validate(subscription))
 
 
 @router.delete("/{subscription_id}", status_code=204)
-async def delete_webhook_subscription(tx: InTx, principal: Manager, subscription_id: UUID) -> None:
+async def delete_webhook_subscription(
+    tx: InTx, principal: Manager, subscription_id: UUID, seen: IfMatch
+) -> None:
     """Delete a subscription and its delivery log; what was still to be sent is not sent."""
+    await seen.require(locked, tx, subscription_id, principal)
     await actions.delete_subscription(tx, subscription_id, by=principal)
 
 
@@ -90,6 +102,7 @@ async def rotate_webhook_subscription_secret(
     tx: InTx,
     principal: Manager,
     subscription_id: UUID,
+    tagged: Tagged,
     body: Annotated[SecretRotation | None, Body()] = None,
 ) -> SubscriptionWithSecret:
     """Give a subscription a new secret, shown in this answer only.
@@ -98,7 +111,7 @@ async def rotate_webhook_subscription_secret(
     """
     keep = timedelta(minutes=(body or SecretRotation()).keep_previous_minutes)
     subscription = await actions.rotate_secret(tx, subscription_id, keep, by=principal)
-    return SubscriptionWithSecret.model_validate(subscription)
+    return tagged.show(SubscriptionWithSecret.model_validate(subscription))
 
 
 @router.post("/{subscription_id}/test", status_code=202)

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, field_serializer
 
 from incident_service.core.fields import Name, Patch, Request, Response, Text
+from incident_service.core.resources import Resource
 from incident_service.incidents.timeline import EventKind
 from incident_service.subscriptions.models import DeliveryStatus
 from incident_service.teams.addresses import masked
@@ -57,8 +58,10 @@ class SecretRotation(Request):
     )
 
 
-class SubscriptionRead(Response):
+class SubscriptionRead(Resource):
     """A receiver of incident events."""
+
+    noted = frozenset({"paused_at", "pause_reason", "failures", "failing_since"})
 
     id: UUID
     team_id: UUID | None
@@ -81,6 +84,8 @@ class SubscriptionRead(Response):
 
 class SubscriptionWithSecret(SubscriptionRead):
     """A subscription together with its secret, which is shown this one time."""
+
+    told_once = frozenset({"secret"})
 
     secret: str = Field(description="Checks the signatures (Standard Webhooks).")
 

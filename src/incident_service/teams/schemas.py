@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, Field, field_serializer
 
 from incident_service.core.fields import ExternalId, Instant, Name, Patch, Request, Response
+from incident_service.core.resources import Resource
 from incident_service.teams.addresses import masked, problem_with_email
 from incident_service.teams.models import Channel, Role, Scope
 
@@ -84,7 +85,7 @@ class TeamUpdate(Patch):
         return frozenset({"external_id"})
 
 
-class TeamRead(Response):
+class TeamRead(Resource):
     """A team."""
 
     id: UUID
@@ -125,7 +126,7 @@ class UserUpdate(Patch):
         return frozenset({"external_id"})
 
 
-class UserRead(Response):
+class UserRead(Resource):
     """A person."""
 
     id: UUID
@@ -151,7 +152,7 @@ class MembershipPut(Request):
     role: Role
 
 
-class MembershipRead(Response):
+class MembershipRead(Resource):
     """A person's place in a team."""
 
     team_id: UUID
@@ -183,7 +184,7 @@ class ContactMethodUpdate(Patch):
     is_enabled: bool | None = None
 
 
-class ContactMethodRead(Response):
+class ContactMethodRead(Resource):
     """A way to reach a person."""
 
     id: UUID
@@ -205,6 +206,8 @@ class ContactMethodRead(Response):
 
 class ContactMethodCreated(ContactMethodRead):
     """A contact method together with its secret, which is shown this one time."""
+
+    told_once = frozenset({"signing_secret"})
 
     signing_secret: SigningSecret
 
@@ -234,7 +237,7 @@ class TeamChannelUpdate(Patch):
     is_enabled: bool | None = None
 
 
-class TeamChannelRead(Response):
+class TeamChannelRead(Resource):
     """A chat's channel or a machine that a team's levels tell in addition to people."""
 
     id: UUID
@@ -254,6 +257,8 @@ class TeamChannelRead(Response):
 
 class TeamChannelCreated(TeamChannelRead):
     """A team's channel together with its secret, which is shown this one time."""
+
+    told_once = frozenset({"signing_secret"})
 
     signing_secret: SigningSecret
 
@@ -289,7 +294,7 @@ class ApiKeyUpdate(Patch):
         return frozenset({"expires_at"})
 
 
-class ApiKeyRead(Response):
+class ApiKeyRead(Resource):
     """An API key without the key itself."""
 
     id: UUID
@@ -307,6 +312,8 @@ class ApiKeyRead(Response):
 
 class ApiKeyCreated(ApiKeyRead):
     """An API key together with its text, which is shown this one time."""
+
+    told_once = frozenset({"key"})
 
     key: str
 

@@ -16,12 +16,20 @@ from incident_service.catalog.schemas import (
     IntegrationWithKey,
     KeyRotation,
 )
+from incident_service.core.conditional import IfMatch, IfNoneMatch, Tagged
+from incident_service.core.db import Tx
 from incident_service.core.http import BaseUrl, InTx
 from incident_service.core.pagination import PageQuery, page_query
-from incident_service.teams.auth import Manager, Reader
+from incident_service.teams.auth import Manager, Principal, Reader
 from incident_service.teams.repeatable import RepeatableRoute
 
 router = APIRouter(prefix="/integrations", tags=["integrations"], route_class=RepeatableRoute)
+
+
+async def locked(tx: Tx, integration_id: UUID, url: str, principal: Principal) -> IntegrationRead:
+    """Lock the integration, and show it."""
+    integration = await queries.get_integration(tx.session, integration_id, principal, lock=True)
+    return IntegrationRead.of(integration, url)
 
 
 @router.get("")
@@ -43,30 +51,36 @@ async def list_integrations(
 
 @router.post("", status_code=201)
 async def create_integration(
-    tx: InTx, principal: Manager, body: IntegrationCreate, url: BaseUrl
+    tx: InTx, principal: Manager, body: IntegrationCreate, url: BaseUrl, tagged: Tagged
 ) -> IntegrationWithKey:
     """Make an integration. Its key is shown in this answer only."""
     integration, key = await actions.create_integration(tx, body, by=principal)
-    return IntegrationWithKey.of(integration, url, key=key)
+    return tagged.show(IntegrationWithKey.of(integration, url, key=key))
 
 
 @router.get("/{integration_id}")
 async def get_integration(
-    tx: InTx, principal: Reader, integration_id: UUID, url: BaseUrl
+    tx: InTx, principal: Reader, integration_id: UUID, url: BaseUrl, known: IfNoneMatch
 ) -> IntegrationRead:
     """Show one integration, without its key."""
     integration = await queries.get_integration(tx.session, integration_id, principal)
-    return IntegrationRead.of(integration, url)
+    return known.show(IntegrationRead.of(integration, url))
 
 
 @router.patch("/{integration_id}")
 async def update_integration(
-    tx: InTx, principal: Manager, integration_id: UUID, body: IntegrationUpdate, url: BaseUrl
+    tx: InTx,
+    principal: Manager,
+    integration_id: UUID,
+    body: IntegrationUpdate,
+    url: BaseUrl,
+    seen: IfMatch,
 ) -> IntegrationRead:
     """Change an integration."""
+    await seen.require(locked, tx, integration_id, url, principal)
     changes = body.changes()
     integration = await actions.update_integration(tx, integration_id, changes, by=principal)
-    return IntegrationRead.of(integration, url)
+    return seen.show(IntegrationRead.of(integration, url))
 
 
 @router.post("/{integration_id}/rotate-key")
@@ -75,15 +89,19 @@ async def rotate_integration_key(
     principal: Manager,
     integration_id: UUID,
     url: BaseUrl,
+    tagged: Tagged,
     body: Annotated[KeyRotation | None, Body()] = None,
 ) -> IntegrationWithKey:
     """Give an integration a new key, shown in this answer only; the present one ends later."""
     keep = timedelta(minutes=(body or KeyRotation()).keep_previous_minutes)
     integration, key = await actions.rotate_key(tx, integration_id, keep, by=principal)
-    return IntegrationWithKey.of(integration, url, key=key)
+    return tagged.show(IntegrationWithKey.of(integration, url, key=key))
 
 
 @router.delete("/{integration_id}", status_code=204)
-async def delete_integration(tx: InTx, principal: Manager, integration_id: UUID) -> None:
+async def delete_integration(
+    tx: InTx, principal: Manager, integration_id: UUID, url: BaseUrl, seen: IfMatch
+) -> None:
     """Delete an integration through which nothing came yet; disable any other."""
+    await seen.require(locked, tx, integration_id, url, principal)
     await actions.delete_integration(tx, integration_id, by=principal)

@@ -19,6 +19,8 @@ from incident_service.catalog.schemas import (
     RoutingTestResult,
     TriedRule,
 )
+from incident_service.core.conditional import IfMatch, IfNoneMatch
+from incident_service.core.db import Tx
 from incident_service.core.http import InTx
 from incident_service.teams.auth import Manager, Principal, Reader
 from incident_service.teams.repeatable import RepeatableRoute
@@ -30,52 +32,71 @@ router = APIRouter(
 )
 
 
-async def shown(tx: InTx, integration: Integration) -> RoutingRulePage:
+async def shown(tx: Tx, integration: Integration) -> RoutingRulePage:
     """Show the rules of an integration, all of them."""
     rows = await queries.list_rules(tx.session, integration.id)
     items = [RoutingRuleRead.model_validate(row) for row in rows]
     return RoutingRulePage(items=items, next_cursor=None, default_service_id=integration.service_id)
 
 
+async def locked(tx: Tx, integration_id: UUID, principal: Principal) -> RoutingRulePage:
+    """Lock the integration, which stands for its rules, and show them."""
+    found = await queries.get_integration(tx.session, integration_id, principal, lock=True)
+    return await shown(tx, found)
+
+
 @router.get("")
-async def list_routing_rules(tx: InTx, principal: Reader, integration_id: UUID) -> RoutingRulePage:
+async def list_routing_rules(
+    tx: InTx, principal: Reader, integration_id: UUID, known: IfNoneMatch
+) -> RoutingRulePage:
     """List the rules in the order in which they are tried: at most 100, all on one page."""
-    return await shown(tx, await queries.get_integration(tx.session, integration_id, principal))
+    integration = await queries.get_integration(tx.session, integration_id, principal)
+    return known.show(await shown(tx, integration))
 
 
 @router.put("")
 async def replace_routing_rules(
-    tx: InTx, principal: Manager, integration_id: UUID, body: RoutingRulesPut
+    tx: InTx, principal: Manager, integration_id: UUID, body: RoutingRulesPut, seen: IfMatch
 ) -> RoutingRulePage:
     """Replace all rules. Incidents that are active keep their alerts."""
+    await seen.require(locked, tx, integration_id, principal)
     integration = await actions.replace_rules(tx, integration_id, body.rules, by=principal)
-    return await shown(tx, integration)
+    return seen.show(await shown(tx, integration))
 
 
 @router.post("", status_code=201)
 async def add_routing_rule(
-    tx: InTx, principal: Manager, integration_id: UUID, body: RoutingRuleInsert
+    tx: InTx, principal: Manager, integration_id: UUID, body: RoutingRuleInsert, seen: IfMatch
 ) -> RoutingRulePage:
     """Add a rule, at the end or at a position; the rules from there on move back."""
+    await seen.require(locked, tx, integration_id, principal)
     integration = await actions.add_rule(tx, integration_id, body, by=principal)
-    return await shown(tx, integration)
+    return seen.show(await shown(tx, integration))
 
 
 @router.put("/{rule_id}")
 async def replace_routing_rule(
-    tx: InTx, principal: Manager, integration_id: UUID, rule_id: UUID, body: RoutingRuleWrite
+    tx: InTx,
+    principal: Manager,
+    integration_id: UUID,
+    rule_id: UUID,
+    body: RoutingRuleWrite,
+    seen: IfMatch,
 ) -> RoutingRulePage:
-    """Replace one rule; it keeps its position."""
+    """Replace one rule; it keeps its position. `If-Match` is about the whole list."""
+    await seen.require(locked, tx, integration_id, principal)
     integration = await actions.replace_rule(tx, integration_id, rule_id, body, by=principal)
-    return await shown(tx, integration)
+    return seen.show(await shown(tx, integration))
 
 
 @router.delete("/{rule_id}")
 async def remove_routing_rule(
-    tx: InTx, principal: Manager, integration_id: UUID, rule_id: UUID
+    tx: InTx, principal: Manager, integration_id: UUID, rule_id: UUID, seen: IfMatch
 ) -> RoutingRulePage:
-    """Remove one rule; the rules after it move forward."""
-    return await shown(tx, await actions.remove_rule(tx, integration_id, rule_id, by=principal))
+    """Remove one rule; the rules after it move forward. `If-Match` is about the whole list."""
+    await seen.require(locked, tx, integration_id, principal)
+    integration = await actions.remove_rule(tx, integration_id, rule_id, by=principal)
+    return seen.show(await shown(tx, integration))
 
 
 @router.post("/test")

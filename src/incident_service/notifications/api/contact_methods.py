@@ -4,6 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
+from incident_service.core.conditional import IfNoneMatch
 from incident_service.core.http import InTx
 from incident_service.notifications import notes, queries
 from incident_service.notifications.schemas import (
@@ -61,7 +62,7 @@ async def test_team_channel(
 
 
 @router.get("/pages/{page_id}", tags=["pages"])
-async def get_page(tx: InTx, principal: Reader, page_id: UUID) -> PageRead:
+async def get_page(tx: InTx, principal: Reader, page_id: UUID, known: IfNoneMatch) -> PageRead:
     """Show how a message to a person or a channel fares, attempt by attempt."""
     page, attempts = await queries.get_page(tx.session, page_id)
     if page.user_id:
@@ -71,7 +72,8 @@ async def get_page(tx: InTx, principal: Reader, page_id: UUID) -> PageRead:
             raise queries.PageNotFound
     else:
         principal.require_every_team()
-    return PageRead(
+    shown = PageRead(
         **{name: getattr(page, name) for name in PageRead.model_fields if name != "attempts"},
         attempts=[AttemptRead.model_validate(attempt) for attempt in attempts],
     )
+    return known.show(shown)

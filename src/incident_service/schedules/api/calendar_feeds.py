@@ -5,8 +5,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
+from incident_service.core.conditional import IfMatch
 from incident_service.core.http import BaseUrl, InTx
 from incident_service.schedules import actions, oncall, queries
+from incident_service.schedules.api.schedules import locked
 from incident_service.schedules.calendar import MEDIA_TYPE, feed_span, write_calendar
 from incident_service.schedules.looking import without_haste
 from incident_service.schedules.schemas import (
@@ -34,8 +36,11 @@ async def open_calendar_feed(
 
 
 @router.delete("/schedules/{schedule_id}/calendar-feed", status_code=204)
-async def close_calendar_feed(tx: InTx, principal: Manager, schedule_id: UUID) -> None:
-    """Take the secret address of the schedule's calendar back."""
+async def close_calendar_feed(
+    tx: InTx, principal: Manager, schedule_id: UUID, seen: IfMatch
+) -> None:
+    """Take the secret address of the schedule's calendar back. `If-Match` is about the schedule."""
+    await seen.require(locked, tx, schedule_id, principal)
     await actions.close_feed(tx, schedule_id, by=principal)
 
 

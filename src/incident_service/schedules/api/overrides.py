@@ -5,6 +5,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
+from incident_service.core.conditional import IfMatch, Tagged
+from incident_service.core.db import Tx
 from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
 from incident_service.schedules import actions, queries
@@ -13,10 +15,19 @@ from incident_service.schedules.schemas import (
     OverridePage,
     OverrideRead,
 )
-from incident_service.teams.auth import Reader, Responder
+from incident_service.teams.auth import Principal, Reader, Responder
 from incident_service.teams.repeatable import RepeatableRoute
 
 router = APIRouter(route_class=RepeatableRoute)
+
+
+async def locked(
+    tx: Tx, schedule_id: UUID, override_id: UUID, principal: Principal
+) -> OverrideRead:
+    """Lock the schedule, and show the override."""
+    await queries.get_schedule(tx.session, schedule_id, principal, lock=True)
+    override = await queries.get_override(tx.session, schedule_id, override_id)
+    return OverrideRead.model_validate(override)
 
 
 @router.get("/schedules/{schedule_id}/overrides")
@@ -35,16 +46,17 @@ async def list_overrides(
 
 @router.post("/schedules/{schedule_id}/overrides", status_code=201)
 async def create_override(
-    tx: InTx, principal: Responder, schedule_id: UUID, body: OverrideCreate
+    tx: InTx, principal: Responder, schedule_id: UUID, body: OverrideCreate, tagged: Tagged
 ) -> OverrideRead:
     """Let somebody stand in for whoever is on call."""
     override = await actions.create_override(tx, schedule_id, body, by=principal)
-    return OverrideRead.model_validate(override)
+    return tagged.show(OverrideRead.model_validate(override))
 
 
 @router.delete("/schedules/{schedule_id}/overrides/{override_id}", status_code=204)
 async def delete_override(
-    tx: InTx, principal: Responder, schedule_id: UUID, override_id: UUID
+    tx: InTx, principal: Responder, schedule_id: UUID, override_id: UUID, seen: IfMatch
 ) -> None:
     """Delete an override; one that runs ends now."""
+    await seen.require(locked, tx, schedule_id, override_id, principal)
     await actions.delete_override(tx, schedule_id, override_id, by=principal)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 
+from incident_service.core.conditional import IfMatch, IfNoneMatch, Tagged
 from incident_service.core.db import Tx
 from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
@@ -21,7 +22,7 @@ from incident_service.schedules.schemas import (
     ScheduleUpdate,
     weekday_of,
 )
-from incident_service.teams.auth import Manager, Reader
+from incident_service.teams.auth import Manager, Principal, Reader
 from incident_service.teams.in_use import InUse, refuse_while_in_use
 from incident_service.teams.repeatable import RepeatableRoute
 
@@ -48,6 +49,12 @@ async def with_layers(tx: Tx, schedules: Sequence[Schedule]) -> list[ScheduleRea
         )
         for schedule in schedules
     ]
+
+
+async def locked(tx: Tx, schedule_id: UUID, principal: Principal) -> ScheduleRead:
+    """Lock the schedule, and show it."""
+    schedule = await queries.get_schedule(tx.session, schedule_id, principal, lock=True)
+    return (await with_layers(tx, [schedule]))[0]
 
 
 def shown_layer(layer: ScheduleLayer, participants: list[UUID]) -> LayerRead:
@@ -79,26 +86,31 @@ async def list_schedules(
 
 
 @router.post("/schedules", status_code=201)
-async def create_schedule(tx: InTx, principal: Manager, body: ScheduleCreate) -> ScheduleRead:
+async def create_schedule(
+    tx: InTx, principal: Manager, body: ScheduleCreate, tagged: Tagged
+) -> ScheduleRead:
     """Make a schedule."""
     schedule = await actions.create_schedule(tx, body, by=principal)
-    return (await with_layers(tx, [schedule]))[0]
+    return tagged.show((await with_layers(tx, [schedule]))[0])
 
 
 @router.get("/schedules/{schedule_id}")
-async def get_schedule(tx: InTx, principal: Reader, schedule_id: UUID) -> ScheduleRead:
+async def get_schedule(
+    tx: InTx, principal: Reader, schedule_id: UUID, known: IfNoneMatch
+) -> ScheduleRead:
     """Show one schedule."""
     schedule = await queries.get_schedule(tx.session, schedule_id, principal)
-    return (await with_layers(tx, [schedule]))[0]
+    return known.show((await with_layers(tx, [schedule]))[0])
 
 
 @router.patch("/schedules/{schedule_id}")
 async def update_schedule(
-    tx: InTx, principal: Manager, schedule_id: UUID, body: ScheduleUpdate
+    tx: InTx, principal: Manager, schedule_id: UUID, body: ScheduleUpdate, seen: IfMatch
 ) -> ScheduleRead:
     """Change a schedule. Whoever is on call in a layer that keeps its id stays so."""
+    await seen.require(locked, tx, schedule_id, principal)
     schedule = await actions.update_schedule(tx, schedule_id, body, by=principal)
-    return (await with_layers(tx, [schedule]))[0]
+    return seen.show((await with_layers(tx, [schedule]))[0])
 
 
 @router.delete("/schedules/{schedule_id}", status_code=204)
@@ -106,9 +118,11 @@ async def delete_schedule(
     tx: InTx,
     principal: Manager,
     schedule_id: UUID,
+    seen: IfMatch,
     checks: Annotated[Sequence[InUse], Depends(schedule_in_use)],
 ) -> None:
     """Delete a schedule that no escalation policy pages."""
+    await seen.require(locked, tx, schedule_id, principal)
     schedule = await queries.get_schedule(tx.session, schedule_id, principal, lock=True)
     await refuse_while_in_use(tx, schedule_id, checks)
     await actions.delete_schedule(tx, schedule)

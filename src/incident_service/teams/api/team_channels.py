@@ -6,12 +6,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 
+from incident_service.core.conditional import IfMatch, IfNoneMatch, Tagged
+from incident_service.core.db import Tx
 from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams import queries
 from incident_service.teams.actions import team_channels as actions
 from incident_service.teams.api.hooks import Hooks
-from incident_service.teams.auth import Manager, Reader
+from incident_service.teams.auth import Manager, Principal, Reader
 from incident_service.teams.in_use import InUse
 from incident_service.teams.repeatable import RepeatableRoute
 from incident_service.teams.schemas import (
@@ -33,6 +35,12 @@ def team_channel_in_use(request: Request) -> Sequence[InUse]:
     return checks
 
 
+async def locked(tx: Tx, team_id: UUID, channel_id: UUID, principal: Principal) -> TeamChannelRead:
+    """Lock the team and the channel, and show that."""
+    channel = await actions.lock_team_channel(tx, team_id, channel_id, principal)
+    return TeamChannelRead.model_validate(channel)
+
+
 @router.get("")
 async def list_team_channels(
     tx: InTx,
@@ -49,21 +57,21 @@ async def list_team_channels(
 
 @router.post("", status_code=201)
 async def create_team_channel(
-    tx: InTx, principal: Manager, team_id: UUID, body: TeamChannelCreate
+    tx: InTx, principal: Manager, team_id: UUID, body: TeamChannelCreate, tagged: Tagged
 ) -> TeamChannelCreated:
     """Add a channel. A webhook's signing secret is shown in this answer only."""
     channel = await actions.create_team_channel(tx, team_id, body, by=principal)
-    return TeamChannelCreated.model_validate(channel)
+    return tagged.show(TeamChannelCreated.model_validate(channel))
 
 
 @router.get("/{channel_id}")
 async def get_team_channel(
-    tx: InTx, principal: Reader, team_id: UUID, channel_id: UUID
+    tx: InTx, principal: Reader, team_id: UUID, channel_id: UUID, known: IfNoneMatch
 ) -> TeamChannelRead:
     """Show one channel."""
     await queries.get_team(tx.session, team_id, principal)
     channel = await queries.get_team_channel(tx.session, team_id, channel_id)
-    return TeamChannelRead.model_validate(channel)
+    return known.show(TeamChannelRead.model_validate(channel))
 
 
 @router.patch("/{channel_id}")
@@ -74,21 +82,23 @@ async def update_team_channel(
     channel_id: UUID,
     body: TeamChannelUpdate,
     hooks: Hooks,
+    seen: IfMatch,
 ) -> TeamChannelRead:
     """Change a channel."""
+    await seen.require(locked, tx, team_id, channel_id, principal)
     channel = await actions.update_team_channel(
         tx, team_id, channel_id, body.changes(), hooks=hooks, by=principal
     )
-    return TeamChannelRead.model_validate(channel)
+    return seen.show(TeamChannelRead.model_validate(channel))
 
 
 @router.post("/{channel_id}/rotate-secret")
 async def rotate_team_channel_secret(
-    tx: InTx, principal: Manager, team_id: UUID, channel_id: UUID
+    tx: InTx, principal: Manager, team_id: UUID, channel_id: UUID, tagged: Tagged
 ) -> TeamChannelCreated:
     """Give a webhook a new signing secret, shown in this answer only; the old one is void."""
     channel = await actions.rotate_team_channel_secret(tx, team_id, channel_id, by=principal)
-    return TeamChannelCreated.model_validate(channel)
+    return tagged.show(TeamChannelCreated.model_validate(channel))
 
 
 @router.delete("/{channel_id}", status_code=204)
@@ -99,6 +109,8 @@ async def delete_team_channel(
     channel_id: UUID,
     checks: Annotated[Sequence[InUse], Depends(team_channel_in_use)],
     hooks: Hooks,
+    seen: IfMatch,
 ) -> None:
     """Delete a channel that no policy names; the record of what it was told stays."""
+    await seen.require(locked, tx, team_id, channel_id, principal)
     await actions.delete_team_channel(tx, team_id, channel_id, checks, hooks=hooks, by=principal)

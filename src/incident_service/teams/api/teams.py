@@ -5,11 +5,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
+from incident_service.core.conditional import IfMatch, IfNoneMatch, Tagged
+from incident_service.core.db import Tx
 from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams import queries
 from incident_service.teams.actions import teams as actions
-from incident_service.teams.auth import Manager, Reader
+from incident_service.teams.auth import Manager, Principal, Reader
 from incident_service.teams.repeatable import RepeatableRoute
 from incident_service.teams.schemas import (
     MembershipPage,
@@ -24,6 +26,25 @@ from incident_service.teams.schemas import (
 router = APIRouter(prefix="/teams", tags=["teams"], route_class=RepeatableRoute)
 
 
+async def locked(tx: Tx, team_id: UUID, principal: Principal) -> TeamRead:
+    """Lock the team, and show it."""
+    team = await queries.get_team(tx.session, team_id, principal, lock=True)
+    return TeamRead.model_validate(team)
+
+
+async def locked_member(
+    tx: Tx, team_id: UUID, user_id: UUID, principal: Principal
+) -> MembershipRead | None:
+    """Lock the team, the user and the user's place in the team, and show that; None: no member."""
+    await queries.get_team(tx.session, team_id, principal, lock=True)
+    await queries.get_user(tx.session, user_id, lock=True)
+    try:
+        found = await queries.get_membership(tx.session, team_id, user_id, lock=True)
+    except queries.MembershipNotFound:
+        return None
+    return MembershipRead.model_validate(found)
+
+
 @router.get("")
 async def list_teams(
     tx: InTx, principal: Reader, page: Annotated[PageQuery, Depends(page_query)]
@@ -34,27 +55,33 @@ async def list_teams(
 
 
 @router.post("", status_code=201)
-async def create_team(tx: InTx, principal: Manager, body: TeamCreate) -> TeamRead:
+async def create_team(tx: InTx, principal: Manager, body: TeamCreate, tagged: Tagged) -> TeamRead:
     """Make a team. Not for keys that are limited to teams."""
-    return TeamRead.model_validate(await actions.create_team(tx, body, by=principal))
+    team = await actions.create_team(tx, body, by=principal)
+    return tagged.show(TeamRead.model_validate(team))
 
 
 @router.get("/{team_id}")
-async def get_team(tx: InTx, principal: Reader, team_id: UUID) -> TeamRead:
+async def get_team(tx: InTx, principal: Reader, team_id: UUID, known: IfNoneMatch) -> TeamRead:
     """Show one team."""
-    return TeamRead.model_validate(await queries.get_team(tx.session, team_id, principal))
+    team = await queries.get_team(tx.session, team_id, principal)
+    return known.show(TeamRead.model_validate(team))
 
 
 @router.patch("/{team_id}")
-async def update_team(tx: InTx, principal: Manager, team_id: UUID, body: TeamUpdate) -> TeamRead:
+async def update_team(
+    tx: InTx, principal: Manager, team_id: UUID, body: TeamUpdate, seen: IfMatch
+) -> TeamRead:
     """Change a team."""
+    await seen.require(locked, tx, team_id, principal)
     team = await actions.update_team(tx, team_id, body.changes(), by=principal)
-    return TeamRead.model_validate(team)
+    return seen.show(TeamRead.model_validate(team))
 
 
 @router.delete("/{team_id}", status_code=204)
-async def delete_team(tx: InTx, principal: Manager, team_id: UUID) -> None:
+async def delete_team(tx: InTx, principal: Manager, team_id: UUID, seen: IfMatch) -> None:
     """Delete a team that owns nothing any more. Not for keys that are limited to teams."""
+    await seen.require(locked, tx, team_id, principal)
     await actions.delete_team(tx, team_id, by=principal)
 
 
@@ -74,14 +101,23 @@ async def list_members(
 
 @router.put("/{team_id}/members/{user_id}")
 async def put_member(
-    tx: InTx, principal: Manager, team_id: UUID, user_id: UUID, body: MembershipPut
+    tx: InTx,
+    principal: Manager,
+    team_id: UUID,
+    user_id: UUID,
+    body: MembershipPut,
+    seen: IfMatch,
 ) -> MembershipRead:
     """Make a user a member of the team, or change the member's role."""
+    await seen.require(locked_member, tx, team_id, user_id, principal)
     membership = await actions.put_membership(tx, team_id, user_id, body.role, by=principal)
-    return MembershipRead.model_validate(membership)
+    return seen.show(MembershipRead.model_validate(membership))
 
 
 @router.delete("/{team_id}/members/{user_id}", status_code=204)
-async def delete_member(tx: InTx, principal: Manager, team_id: UUID, user_id: UUID) -> None:
+async def delete_member(
+    tx: InTx, principal: Manager, team_id: UUID, user_id: UUID, seen: IfMatch
+) -> None:
     """Take a user out of the team."""
+    await seen.require(locked_member, tx, team_id, user_id, principal)
     await actions.delete_membership(tx, team_id, user_id, by=principal)
