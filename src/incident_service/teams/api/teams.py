@@ -32,6 +32,13 @@ async def locked(tx: Tx, team_id: UUID, principal: Principal) -> TeamRead:
     return TeamRead.model_validate(team)
 
 
+async def locked_to_delete(tx: Tx, team_id: UUID, principal: Principal) -> TeamRead:
+    """Lock the team for a caller who may delete it, and show it."""
+    shown = await locked(tx, team_id, principal)
+    principal.require_every_team()
+    return shown
+
+
 async def locked_member(
     tx: Tx, team_id: UUID, user_id: UUID, principal: Principal
 ) -> MembershipRead | None:
@@ -81,7 +88,7 @@ async def update_team(
 @router.delete("/{team_id}", status_code=204)
 async def delete_team(tx: InTx, principal: Manager, team_id: UUID, seen: IfMatch) -> None:
     """Delete a team that owns nothing any more. Not for keys that are limited to teams."""
-    await seen.require(locked, tx, team_id, principal)
+    await seen.require(locked_to_delete, tx, team_id, principal)
     await actions.delete_team(tx, team_id, by=principal)
 
 

@@ -1,0 +1,44 @@
+"""Which operations know conditional headers. It follows from the document: none can forget."""
+
+from tests.conditions import OPERATIONS, READS, WRITES, Operation
+
+VERBS = "/v1/incidents/{incident_id}/"
+# They answer with the whole of which they add a part.
+ADD_PARTS = {"add_level", "add_routing_rule"}
+REPLACED = {each.path for each in OPERATIONS.values() if each.method == "put"}
+
+
+def is_of_one_thing(operation: Operation) -> bool:
+    ends_in_id = operation.path.endswith("}") or operation.path in REPLACED
+    return operation.method == "get" and ends_in_id
+
+
+def changes_one_thing(operation: Operation) -> bool:
+    is_verb = operation.path.startswith(VERBS) and operation.method == "post"
+    return operation.method in ("patch", "put", "delete") or is_verb or operation.name in ADD_PARTS
+
+
+def test_what_shows_one_thing_knows_if_none_match():
+    expected = {each.name for each in OPERATIONS.values() if is_of_one_thing(each)}
+
+    assert set(READS) == expected
+
+
+def test_what_changes_one_thing_knows_if_match():
+    expected = {each.name for each in OPERATIONS.values() if changes_one_thing(each)}
+
+    assert set(WRITES) == expected
+
+
+def test_the_headers_may_be_left_out_and_are_never_null():
+    headers = [header for each in OPERATIONS.values() for header in each.headers()]
+
+    assert {each["schema"]["type"] for each in headers} == {"string"}
+    assert not any(each["required"] or "default" in each["schema"] for each in headers)
+    assert len({each["description"] for each in headers}) == 2
+
+
+def test_the_document_says_that_a_thing_may_not_be_modified():
+    answers = {name: OPERATIONS[name].content["responses"] for name in READS}
+
+    assert all("ETag" in each["200"]["headers"] and "304" in each for each in answers.values())
