@@ -33,7 +33,7 @@ async def world(api, stage, transactions) -> World:
 
 
 @pytest.mark.parametrize("name", RACES)
-async def test_of_writers_who_saw_the_same_exactly_one_wins(world, name):
+async def test_of_writers_who_saw_the_same_exactly_one_wins(world: World, name: str):
     request = await ASKED[name](world)
     tag = await tag_seen(world, OPERATIONS[name], request)
 

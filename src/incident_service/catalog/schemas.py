@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
@@ -24,11 +24,13 @@ from incident_service.core.resources import Resource
 WEEK = 7 * 24 * 60
 MONTH = 31 * 24 * 60
 MOST_RULES = 100
+MOST_SEVERITIES = 50
+AnyPriority = TypeVar("AnyPriority", bound=Priority | None)
 
 
-def _lower_cased(severities: Mapping[str, Priority]) -> dict[str, Priority]:
+def _lower_cased(severities: Mapping[str, AnyPriority]) -> dict[str, AnyPriority]:
     """Spell the keys as alerts are compared with them: without outer spaces, in lower case."""
-    spelled: dict[str, Priority] = {}
+    spelled: dict[str, AnyPriority] = {}
     for text, priority in severities.items():
         word = text.strip().lower()
         if spelled.setdefault(word, priority) is not priority:
@@ -36,12 +38,21 @@ def _lower_cased(severities: Mapping[str, Priority]) -> dict[str, Priority]:
     return spelled
 
 
+SeverityText = Annotated[Name, StringConstraints(max_length=100)]
 SeverityMap = Annotated[
-    dict[Annotated[Name, StringConstraints(max_length=100)], Priority],
+    dict[SeverityText, Priority],
     Field(
-        max_length=50,
+        max_length=MOST_SEVERITIES,
         description="Priorities of the sender's severity texts, whatever their case; "
         "wins over the built-in map.",
+    ),
+    AfterValidator(_lower_cased),
+]
+SeverityMapPatch = Annotated[
+    dict[SeverityText, Priority | None],
+    Field(
+        max_length=2 * MOST_SEVERITIES,
+        description="Is merged into the map that there is; null takes a text out of it.",
     ),
     AfterValidator(_lower_cased),
 ]
@@ -104,7 +115,7 @@ class ServiceUpdate(Patch):
     grouping: Grouping | None = None
     grouping_labels: GroupingLabels | None = None
     page_from: PageFrom | None = None
-    severity_map: SeverityMap | None = None
+    severity_map: SeverityMapPatch | None = None
     auto_resolve: bool | None = None
     reopen_window_minutes: ReopenWindow | None = None
     stale_after_minutes: StaleAfter = None

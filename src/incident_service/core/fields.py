@@ -10,8 +10,12 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     StringConstraints,
-    model_validator,
+    ValidationInfo,
+    field_validator,
 )
+from pydantic_core import PydanticCustomError
+
+from incident_service.core.merge_patch import merged
 
 # Python's years end where those of other time zones go on, and PostgreSQL turns the very last
 # instants of year 9999 into infinity; what is reckoned from an instant needs some years more.
@@ -67,19 +71,17 @@ class Request(BaseModel):
 
 
 class Patch(Request):
-    """A partial change: a field left out stays as it is; null only where null has a meaning.
+    """A JSON merge patch: a field left out stays as it is; null only where null has a meaning.
 
-    Subclasses list in `nullable` the fields that may be set to null.
+    Subclasses list in `nullable` the fields that null clears.
     """
 
-    @model_validator(mode="before")
+    @field_validator("*", mode="before")
     @classmethod
-    def _refuse_stray_nulls(cls, data: Any) -> Any:  # noqa: ANN401 - raw JSON
-        if isinstance(data, dict):
-            for name, value in data.items():
-                if value is None and name in cls.model_fields and name not in cls.nullable():
-                    raise ValueError(f"{name} may be left out, but not null")
-        return data
+    def _refuse_stray_nulls(cls, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - raw JSON
+        if value is None and info.field_name not in cls.nullable():
+            raise PydanticCustomError("null_refused", "may be left out, but not null")
+        return value
 
     @classmethod
     def nullable(cls) -> frozenset[str]:
@@ -89,6 +91,13 @@ class Patch(Request):
     def changes(self) -> dict[str, Any]:
         """Return only what the caller sent."""
         return {name: getattr(self, name) for name in self.model_fields_set}
+
+    def changes_of(self, present: object) -> dict[str, Any]:
+        """Return what the caller sent, with objects merged into those that a locked row has."""
+        return {
+            name: merged(getattr(present, name), value) if isinstance(value, dict) else value
+            for name, value in self.changes().items()
+        }
 
 
 class Response(BaseModel):

@@ -46,6 +46,9 @@ async def lock_to_delete(session: AsyncSession, row: Base) -> None:
 
 
 def change_row(row: Base, changes: Mapping[str, Any], at: datetime) -> None:
-    """Set columns by their names, and `updated_at`."""
-    for name, value in {**changes, "updated_at": at}.items():
+    """Set columns by their names, and `updated_at` when one of them gets another value."""
+    different = {name: value for name, value in changes.items() if getattr(row, name) != value}
+    if not different:
+        return
+    for name, value in {**different, "updated_at": at}.items():
         setattr(row, name, value)

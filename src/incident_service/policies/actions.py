@@ -71,6 +71,7 @@ async def update_policy(
             delete(EscalationLevel).where(EscalationLevel.escalation_policy_id == policy_id)
         )
         await write_levels(tx, policy_id, usable)
+        policy.updated_at = tx.now
     if wanted.is_default and not policy.is_default:
         await drop_default(tx, policy.team_id)
     changes = wanted.changes()

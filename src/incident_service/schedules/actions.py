@@ -99,6 +99,7 @@ async def update_schedule(
             delete(ScheduleLayer).where(ScheduleLayer.schedule_id == schedule_id)
         )
         await write_layers(tx, schedule, wanted.layers, before)
+        schedule.updated_at = tx.now
     await tx.flush()
     return schedule
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from incident_service.catalog import grouping, queries
 from incident_service.catalog.models import Service
-from incident_service.catalog.schemas import ServiceCreate
+from incident_service.catalog.schemas import MOST_SEVERITIES, ServiceCreate, ServiceUpdate
 from incident_service.core.db import Tx
 from incident_service.core.errors import Invalid
 from incident_service.core.ids import new_id
@@ -17,6 +17,10 @@ from incident_service.teams.queries import get_team
 
 class StaleAfterMissing(Invalid):
     """Only a service with `stale_after_minutes` can resolve what is stale."""
+
+
+class TooManySeverities(Invalid):
+    """A service has at most 50 severity texts of its own; take some out with null."""
 
 
 class PolicyNotOfTeam(Invalid):
@@ -41,6 +45,22 @@ async def create_service(tx: Tx, wanted: ServiceCreate, *, by: Principal) -> Ser
     require_stale_after(service)
     await tx.flush()
     return service
+
+
+async def patch_service(
+    tx: Tx, service_id: UUID, patch: ServiceUpdate, *, by: Principal
+) -> Service:
+    """Change what the patch names.
+
+    Raises:
+        TooManySeverities: the merged map is too large.
+        PolicyNotOfTeam, GroupingLabelsWrong, StaleAfterMissing: see `update_service`.
+    """
+    service = await queries.get_service(tx.session, service_id, by, lock=True)
+    changes = patch.changes_of(service)
+    if len(changes.get("severity_map", ())) > MOST_SEVERITIES:
+        raise TooManySeverities("", "/severity_map")
+    return await update_service(tx, service_id, changes, by=by)
 
 
 async def update_service(

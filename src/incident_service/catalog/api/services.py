@@ -61,7 +61,7 @@ async def update_service(
 ) -> ServiceRead:
     """Change a service."""
     await seen.require(locked, tx, service_id, principal)
-    service = await actions.update_service(tx, service_id, body.changes(), by=principal)
+    service = await actions.patch_service(tx, service_id, body, by=principal)
     return seen.show(ServiceRead.model_validate(service))
 
 
