@@ -122,6 +122,8 @@ async def test_the_answer_to_a_change_has_the_tag_that_get_has_then(world, name)
 
     answer = await world.api.request(method, url, json=body)
 
+    described = operation.content["responses"][str(answer.status_code)]
+    assert "ETag" in described["headers"]
     shown = await world.api.get(url_of_shown(operation, url, answer.json()))
     assert answer.headers["etag"] == shown.headers["etag"]
 

@@ -42,3 +42,16 @@ def test_the_document_says_that_a_thing_may_not_be_modified():
     answers = {name: OPERATIONS[name].content["responses"] for name in READS}
 
     assert all("ETag" in each["200"]["headers"] and "304" in each for each in answers.values())
+
+
+def test_the_document_says_nothing_of_a_tag_where_there_is_none():
+    tagged = {
+        each.name
+        for each in OPERATIONS.values()
+        if any("ETag" in answer.get("headers", {}) for answer in each.content["responses"].values())
+    }
+
+    assert not {name for name in tagged if name.startswith(("list_", "test_"))} - {
+        "list_routing_rules"
+    }
+    assert "open_calendar_feed" not in tagged

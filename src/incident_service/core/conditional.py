@@ -119,14 +119,43 @@ NOT_MODIFIED = {
 
 
 def describe(document: dict[str, Any]) -> None:
-    """Add to an OpenAPI document what follows from its conditional headers."""
-    for path in document["paths"].values():
-        for operation in path.values():
-            names = {each["name"] for each in operation.get("parameters", ())}
-            if names.isdisjoint({"If-Match", "If-None-Match"}):
-                continue
-            for status, answer in operation["responses"].items():
-                if status in ("200", "201"):
-                    answer.setdefault("headers", {})["ETag"] = ETAG
-            if "If-None-Match" in names:
-                operation["responses"]["304"] = NOT_MODIFIED
+    """Add to an OpenAPI document which answers have a tag, and which may be 304."""
+    operations = [each for path in document["paths"].values() for each in path.values()]
+    conditional = [each for each in operations if conditions_of(each)]
+    shown = schemas_of_resources()
+    shown |= {schema_of(answer) for each in conditional for answer in successes(each)}
+    for operation in operations:
+        for answer in successes(operation):
+            if schema_of(answer) in shown:
+                answer.setdefault("headers", {})["ETag"] = ETAG
+        if "If-None-Match" in conditions_of(operation):
+            operation["responses"]["304"] = NOT_MODIFIED
+
+
+def conditions_of(operation: dict[str, Any]) -> set[str]:
+    """Return the conditional headers that an operation takes."""
+    names = {each["name"] for each in operation.get("parameters", ())}
+    return names & {"If-Match", "If-None-Match"}
+
+
+def successes(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the answers that show something."""
+    answers = operation["responses"]
+    found = [answers[status] for status in ("200", "201") if status in answers]
+    return [each for each in found if "content" in each]
+
+
+def schema_of(answer: dict[str, Any]) -> str:
+    """Return the name of an answer's schema; empty: it has none."""
+    content = answer["content"].get("application/json", {})
+    reference: str = content.get("schema", {}).get("$ref", "")
+    return reference.rpartition("/")[2]
+
+
+def schemas_of_resources(base: type[Resource] = Resource) -> set[str]:
+    """Return the names of everything that has a tag of its own."""
+    return {
+        name
+        for each in base.__subclasses__()
+        for name in (each.__name__, *schemas_of_resources(each))
+    }
