@@ -5,7 +5,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
@@ -28,6 +28,7 @@ from incident_service.core import conditional, readiness
 from incident_service.core.db import DATABASE_AWAY, Transactions
 from incident_service.core.http import Problem, install_error_handlers
 from incident_service.core.middleware import ReplayOnConflict, RequestId
+from incident_service.core.query_parameters import refuse_unknown_parameters
 from incident_service.core.readiness import Degradation, Degradations
 from incident_service.core.request_times import RequestTimes
 from incident_service.core.runtime import LARGE_OFFSET_S, Runtime
@@ -65,9 +66,9 @@ People and services send an API key as `Authorization: Bearer isk_…`. Its scop
 `respond` (the verbs on incidents), `manage` (teams, policies, services, integrations) and `admin`.
 Senders of alerts have an integration's key, `isi_…`, which can only ingest.
 
-Lists come in pages: pass `next_cursor` as `cursor` until it is null. Errors are
-`application/problem+json` with a stable `code`; what is not yours is not found (404). Instants are
-RFC 3339, in UTC.
+Lists come in pages: follow `Link: rel="next"`, or pass `next_cursor` as `cursor` until it is null.
+Unknown query parameters are refused (422). Errors are `application/problem+json` with a stable
+`code`; what is not yours is not found (404). Instants are RFC 3339, in UTC.
 
 Send a POST with an `Idempotency-Key`, and it may be sent again without being done twice.
 A single thing comes with an `ETag`: send it as `If-None-Match` to be spared what you have (304), as
@@ -123,6 +124,7 @@ def create_app(
         description=ABOUT,
         generate_unique_id_function=operation_id,
         redirect_slashes=False,
+        dependencies=[Depends(refuse_unknown_parameters)],
         responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},
     )
     equip(app, settings, transactions)

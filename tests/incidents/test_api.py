@@ -145,7 +145,7 @@ async def test_a_made_up_place_in_the_timeline_is_refused(api, stage, cursor):
         f"{URL}/{(await stage.incident()).id}/timeline", params={"cursor": cursor}
     )
 
-    assert answer.status_code == 422
+    assert (answer.status_code, answer.json()["code"]) == (400, "cursor_unreadable")
 
 
 async def test_the_timers_show_what_was_done_and_what_comes_next(api, stage):

@@ -289,7 +289,7 @@ async def test_a_long_timeline_says_where_its_next_page_is(api, stage):
     url = f"/v1/incidents/{(await stage.incident()).id}/timeline"
 
     first = await api.get(url, params={"format": "text", "limit": 1})
-    rest = await api.get(first.links["next"]["url"].join([url, ""]))
+    rest = await api.get(first.links["next"]["url"])
 
     assert len(first.text.splitlines()) == 1
     assert rest.text.splitlines()[0].split("  ")[1].startswith("Paged level 1")

@@ -13,7 +13,7 @@ from incident_service.catalog import label_search
 from incident_service.catalog.matchers import Matcher
 from incident_service.catalog.models import Service
 from incident_service.catalog.priority import Priority
-from incident_service.core.keyset import KeysetQuery, Order, fetch_sorted
+from incident_service.core.keyset import Order, fetch_sorted
 from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.teams.auth import Principal
 
@@ -45,7 +45,7 @@ async def list_alerts(
 
 
 async def search_alerts(
-    session: AsyncSession, wanted: AlertFilter, principal: Principal, page: KeysetQuery
+    session: AsyncSession, wanted: AlertFilter, principal: Principal, page: PageQuery
 ) -> tuple[Sequence[Alert], str | None]:
     """Return a page of alerts, of whatever incident or of none, newest first."""
     looked_at, keep = label_search.left_over(Alert.labels, wanted.matchers)
@@ -54,7 +54,7 @@ async def search_alerts(
     if service_ids is not None:
         conditions.append(Alert.service_id.in_(service_ids))
     return await fetch_sorted(
-        session, Alert, NEWEST, conditions, page, wanted, keep=keep, looked_at=looked_at
+        session, Alert, NEWEST, conditions, page, keep=keep, looked_at=looked_at
     )
 
 

@@ -62,11 +62,13 @@ async def load_integration_names(session: AsyncSession, ids: Collection[UUID]) -
     return {row.id: row.name for row in rows}
 
 
-async def list_rules(session: AsyncSession, integration_id: UUID) -> Sequence[RoutingRule]:
-    """Return the integration's rules in the order in which they are tried."""
+async def list_rules(
+    session: AsyncSession, integration_id: UUID, *, after: int = 0
+) -> Sequence[RoutingRule]:
+    """Return the integration's rules after a position, in the order in which they are tried."""
     rows = await session.scalars(
         select(RoutingRule)
-        .where(RoutingRule.integration_id == integration_id)
+        .where(RoutingRule.integration_id == integration_id, RoutingRule.position > after)
         .order_by(RoutingRule.position)
     )
     return rows.all()

@@ -1,32 +1,27 @@
 """Long lists that are sorted and narrowed: a cursor says after which row the next page begins.
 
-So rows that are added meanwhile neither shift a page nor come twice. A cursor holds a digest of the
-sort and of the filters, because it means nothing with others.
+So rows that are added meanwhile neither shift a page nor come twice.
 """
 
 import asyncio
-import base64
-import binascii
 import struct
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import Query
 from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from incident_service.core.clock import monotonic_s
+from incident_service.core.cursors import CursorUnreadable
 from incident_service.core.db import Base
-from incident_service.core.errors import Malformed
-from incident_service.core.pagination import CursorUnreadable
+from incident_service.core.pagination import PageQuery
 
-SHAPE = struct.Struct(">8shq16s")
+SHAPE = struct.Struct(">hq16s")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 MOST_SCANNED = 1_000
@@ -36,10 +31,6 @@ PATIENCE_S = 1.0
 # One at a time, beside the event loop: some regular expressions take long, and pages must not wait.
 DECIDING = ThreadPoolExecutor(1, "deciding")
 Keep = Callable[[Row[Any]], bool]
-
-
-class CursorOfAnotherList(Malformed):
-    """The cursor belongs to another sort or to other filters; start again without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,63 +58,26 @@ class Place:
     id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class KeysetQuery:
-    """Which part of a list is wanted."""
-
-    limit: int
-    cursor: str | None
-
-
-def keyset_query(
-    limit: Annotated[int, Query(ge=1, le=200, description="Items a page.")] = 50,
-    cursor: Annotated[
-        str | None,
-        Query(
-            description="`next_cursor` of the page before, with the same sort and filters.",
-            max_length=200,
-        ),
-    ] = None,
-) -> KeysetQuery:
-    """Read `limit` and `cursor`."""
-    return KeysetQuery(limit, cursor)
-
-
-def digest_of(order: Order, wanted: Any) -> bytes:  # noqa: ANN401 - any dataclass
-    """Return what tells a list from others: its kind, its sort, and the filters that are set."""
-    said = [type(wanted).__name__, order.name]
-    for field in fields(wanted):
-        value = getattr(wanted, field.name)
-        if isinstance(value, tuple | list):
-            value = sorted(map(str, value)) or None
-        if value is not None:
-            said.append(f"{field.name}={value}")
-    return blake2b("\n".join(said).encode(), digest_size=8).digest()
-
-
-def encode(digest: bytes, place: Place) -> str:
-    """Make the opaque cursor that continues after `place`."""
-    microseconds = (place.at - EPOCH) // MICROSECOND
-    packed = SHAPE.pack(digest, place.rank, microseconds, place.id.bytes)
-    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
-
-
-def decode(digest: bytes, cursor: str) -> Place:
-    """Read a cursor.
+def read_place(page: PageQuery) -> Place | None:
+    """Return after which row to go on; None: from the beginning.
 
     Raises:
-        CursorUnreadable: it was not made by `encode`.
-        CursorOfAnotherList: its list has another digest.
+        CursorUnreadable: the cursor holds no place of such a list.
     """
+    place = page.place(SHAPE)
+    if place is None:
+        return None
+    rank, microseconds, id_ = place
     try:
-        packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
-        of, rank, microseconds, id_ = SHAPE.unpack(packed)
-        place = Place(rank, EPOCH + microseconds * MICROSECOND, UUID(bytes=id_))
-    except (ValueError, OverflowError, binascii.Error, struct.error) as error:
+        return Place(rank, EPOCH + microseconds * MICROSECOND, UUID(bytes=id_))
+    except OverflowError as error:
         raise CursorUnreadable from error
-    if of != digest:
-        raise CursorOfAnotherList
-    return place
+
+
+def next_after(page: PageQuery, place: Place) -> str:
+    """Return the cursor that goes on after a place."""
+    microseconds = (place.at - EPOCH) // MICROSECOND
+    return page.next_after(SHAPE, place.rank, microseconds, place.id.bytes)
 
 
 async def fetch_sorted(
@@ -131,8 +85,7 @@ async def fetch_sorted(
     table: type[Base],
     order: Order,
     conditions: Sequence[ColumnElement[bool]],
-    page: KeysetQuery,
-    wanted: Any,  # noqa: ANN401 - any dataclass
+    page: PageQuery,
     *,
     keep: Keep | None = None,
     looked_at: Sequence[ColumnElement[Any]] = (),
@@ -143,18 +96,17 @@ async def fetch_sorted(
     `MOST_SCANNED` rows at most, and no longer than `PATIENCE_S`: it may have fewer rows than
     wanted, or none, and still a cursor.
     """
-    digest = digest_of(order, wanted)
-    after = decode(digest, page.cursor) if page.cursor else None
+    after = read_place(page)
     if keep is None:
         statement = select(table, *order.columns).where(*conditions)
         found = await read(session, statement, order, after, page.limit + 1)
         rows = [row[0] for row in found[: page.limit]]
         more = len(found) > page.limit
-        return rows, encode(digest, place_of(found[page.limit - 1][1:])) if more else None
+        return rows, next_after(page, place_of(found[page.limit - 1][1:])) if more else None
     statement = select(*looked_at, *order.columns).where(*conditions)
     kept, last = await scan(session, statement, order, after, page.limit, keep)
     rows = await load(session, table, order, [place.id for place in kept])
-    return rows, encode(digest, last) if last else None
+    return rows, next_after(page, last) if last else None
 
 
 async def scan(

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import PlainTextResponse
 
 from incident_service.catalog.label_search import MatcherQuery, read_matchers
@@ -12,7 +12,13 @@ from incident_service.catalog.text_search import TextQuery, words_of
 from incident_service.core.conditional import IfNoneMatch
 from incident_service.core.fields import Instant, Text
 from incident_service.core.http import InTx
-from incident_service.core.keyset import KeysetQuery, keyset_query
+from incident_service.core.pagination import (
+    NUMBER,
+    PageQuery,
+    page_query,
+    pages_of,
+    slice_numbered,
+)
 from incident_service.incidents import queries, sentences
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.models import IncidentEvent
@@ -27,7 +33,6 @@ from incident_service.incidents.schemas import (
 from incident_service.teams.auth import Reader
 
 router = APIRouter(prefix="/incidents", tags=["incidents"])
-LAST_SEQUENCE = 2**31 - 1
 CONFLICTS = {
     "uq_incidents_active": "Another incident of the same service and fingerprint is active.",
 }
@@ -70,7 +75,7 @@ async def list_incidents(
     tx: InTx,
     principal: Reader,
     wanted: Annotated[queries.IncidentFilter, Depends(incident_filter)],
-    page: Annotated[KeysetQuery, Depends(keyset_query)],
+    page: Annotated[PageQuery, Depends(page_query)],
     sort: queries.Sort = queries.Sort.NEWEST,
 ) -> IncidentPage:
     """List incidents, the newest or the most urgent first."""
@@ -103,10 +108,8 @@ async def list_timeline(
     tx: InTx,
     principal: Reader,
     incident_id: UUID,
-    limit: Annotated[int, Query(ge=1, le=200)] = 100,
-    cursor: Annotated[
-        int, Query(ge=0, le=LAST_SEQUENCE, description="`next_cursor` of the page before.")
-    ] = 0,
+    page: Annotated[PageQuery, Depends(pages_of(100))],
+    response: Response,
     shape: Annotated[
         Literal["json", "text"],
         Query(alias="format", description="`text`: a sentence an event, as text/plain."),
@@ -117,16 +120,16 @@ async def list_timeline(
     As text, a further page is told of by a `Link` header with `rel="next"`.
     """
     await queries.get_incident(tx.session, incident_id, principal)
-    rows = await queries.list_events(tx.session, incident_id, after=cursor, limit=limit + 1)
-    shown = rows[:limit]
-    next_cursor = str(shown[-1].sequence) if len(rows) > limit else None
+    place = page.place(NUMBER)
+    after = place[0] if place else 0
+    rows = await queries.list_events(tx.session, incident_id, after=after, limit=page.limit + 1)
+    shown, next_cursor = slice_numbered(rows, "sequence", page)
     if shape == "json":
         items = [EventRead.model_validate(row) for row in shown]
         return EventPage(items=items, next_cursor=next_cursor)
-    following = f"?format=text&limit={limit}&cursor={next_cursor}"
     return PlainTextResponse(
         "".join(f"{sentences.line(row.at, describe(row))}\n" for row in shown),
-        headers={"Link": f'<{following}>; rel="next"'} if next_cursor else None,
+        headers=dict(response.headers),
     )
 
 

@@ -13,7 +13,8 @@ from incident_service.catalog import label_search, text_search
 from incident_service.catalog.matchers import Matcher
 from incident_service.catalog.priority import Priority
 from incident_service.core.errors import NotFound
-from incident_service.core.keyset import KeysetQuery, Order, fetch_sorted
+from incident_service.core.keyset import Order, fetch_sorted
+from incident_service.core.pagination import PageQuery
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.models import URGENCY, Incident, IncidentEvent, IncidentRelation
 from incident_service.teams.auth import Principal
@@ -90,7 +91,7 @@ async def list_incidents(
     session: AsyncSession,
     wanted: IncidentFilter,
     principal: Principal,
-    page: KeysetQuery,
+    page: PageQuery,
     sort: Sort = Sort.NEWEST,
 ) -> tuple[Sequence[Incident], str | None]:
     """Return a page of incidents."""
@@ -100,7 +101,7 @@ async def list_incidents(
     if team_ids is not None:
         conditions.append(Incident.team_id.in_(team_ids))
     return await fetch_sorted(
-        session, Incident, ORDERS[sort], conditions, page, wanted, keep=keep, looked_at=looked_at
+        session, Incident, ORDERS[sort], conditions, page, keep=keep, looked_at=looked_at
     )
 
 

@@ -12,7 +12,7 @@ from incident_service.catalog.label_search import MatcherQuery, read_matchers
 from incident_service.catalog.priority import Priority
 from incident_service.core.fields import Instant, Text
 from incident_service.core.http import InTx
-from incident_service.core.keyset import KeysetQuery, keyset_query
+from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams.auth import Reader
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
@@ -56,7 +56,7 @@ async def list_alerts(
     tx: InTx,
     principal: Reader,
     wanted: Annotated[queries.AlertFilter, Depends(alert_filter)],
-    page: Annotated[KeysetQuery, Depends(keyset_query)],
+    page: Annotated[PageQuery, Depends(page_query)],
 ) -> FoundAlertPage:
     """List alerts, one item for each time that one fired; newest first.
 

@@ -1,9 +1,10 @@
 """HTTP: the rules by which an integration routes alerts to services."""
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from incident_service.catalog import queries
 from incident_service.catalog.actions import routing_rules as actions
@@ -22,6 +23,7 @@ from incident_service.catalog.schemas import (
 from incident_service.core.conditional import IfMatch, IfNoneMatch
 from incident_service.core.db import Tx
 from incident_service.core.http import InTx
+from incident_service.core.pagination import MOST, NUMBER, PageQuery, pages_of, slice_numbered
 from incident_service.teams.auth import Manager, Principal, Reader
 from incident_service.teams.repeatable import RepeatableRoute
 
@@ -32,7 +34,7 @@ router = APIRouter(
 )
 
 
-async def shown(tx: Tx, integration: Integration) -> RoutingRulePage:
+async def show_all(tx: Tx, integration: Integration) -> RoutingRulePage:
     """Show the rules of an integration, all of them."""
     rows = await queries.list_rules(tx.session, integration.id)
     items = [RoutingRuleRead.model_validate(row) for row in rows]
@@ -42,16 +44,29 @@ async def shown(tx: Tx, integration: Integration) -> RoutingRulePage:
 async def locked(tx: Tx, integration_id: UUID, principal: Principal) -> RoutingRulePage:
     """Lock the integration, which stands for its rules, and show them."""
     found = await queries.get_integration(tx.session, integration_id, principal, lock=True)
-    return await shown(tx, found)
+    return await show_all(tx, found)
 
 
 @router.get("")
 async def list_routing_rules(
-    tx: InTx, principal: Reader, integration_id: UUID, known: IfNoneMatch
+    tx: InTx,
+    principal: Reader,
+    integration_id: UUID,
+    page: Annotated[PageQuery, Depends(pages_of(MOST))],
+    known: IfNoneMatch,
 ) -> RoutingRulePage:
-    """List the rules in the order in which they are tried: at most 100, all on one page."""
+    """List the rules in the order in which they are tried: at most 100, usually on one page."""
     integration = await queries.get_integration(tx.session, integration_id, principal)
-    return known.show(await shown(tx, integration))
+    place = page.place(NUMBER)
+    rows = await queries.list_rules(tx.session, integration.id, after=place[0] if place else 0)
+    shown, next_cursor = slice_numbered(rows, "position", page)
+    return known.show(
+        RoutingRulePage(
+            items=[RoutingRuleRead.model_validate(row) for row in shown],
+            next_cursor=next_cursor,
+            default_service_id=integration.service_id,
+        )
+    )
 
 
 @router.put("")
@@ -61,7 +76,7 @@ async def replace_routing_rules(
     """Replace all rules. Incidents that are active keep their alerts."""
     await seen.require(locked, tx, integration_id, principal)
     integration = await actions.replace_rules(tx, integration_id, body.rules, by=principal)
-    return seen.show(await shown(tx, integration))
+    return seen.show(await show_all(tx, integration))
 
 
 @router.post("", status_code=201)
@@ -71,7 +86,7 @@ async def add_routing_rule(
     """Add a rule, at the end or at a position; the rules from there on move back."""
     await seen.require(locked, tx, integration_id, principal)
     integration = await actions.add_rule(tx, integration_id, body, by=principal)
-    return seen.show(await shown(tx, integration))
+    return seen.show(await show_all(tx, integration))
 
 
 @router.put("/{rule_id}")
@@ -86,7 +101,7 @@ async def replace_routing_rule(
     """Replace one rule; it keeps its position. `If-Match` is about the whole list."""
     await seen.require(locked, tx, integration_id, principal)
     integration = await actions.replace_rule(tx, integration_id, rule_id, body, by=principal)
-    return seen.show(await shown(tx, integration))
+    return seen.show(await show_all(tx, integration))
 
 
 @router.delete("/{rule_id}")
@@ -96,7 +111,7 @@ async def remove_routing_rule(
     """Remove one rule; the rules after it move forward. `If-Match` is about the whole list."""
     await seen.require(locked, tx, integration_id, principal)
     integration = await actions.remove_rule(tx, integration_id, rule_id, by=principal)
-    return seen.show(await shown(tx, integration))
+    return seen.show(await show_all(tx, integration))
 
 
 @router.post("/test")
