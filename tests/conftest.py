@@ -177,14 +177,14 @@ async def transactions(
 
 @pytest.fixture
 def settings() -> Settings:
-    return Settings(_env_file=None)
+    return Settings(_env_file=None, api_requests_per_second=0)
 
 
 @pytest.fixture(scope="session")
 def built_app(engine: AsyncEngine) -> FastAPI:
     """The API, built once: that takes longer than most tests."""
     idle = Transactions(make_sessions(engine), RememberingQueue(), FrozenClock())
-    return create_app(Settings(_env_file=None), idle)
+    return create_app(Settings(_env_file=None, api_requests_per_second=0), idle)
 
 
 @pytest.fixture

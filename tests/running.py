@@ -45,6 +45,7 @@ def drill_settings(database_url: str, redis_url: str, minute_s: float, **others:
         redis_url=redis_url,
         escalation_minute_seconds=minute_s,
         outbound_allow="127.0.0.0/8",
+        api_requests_per_second=0,
         **others,
     )
 

@@ -24,9 +24,10 @@ from incident_service.configuration.in_use import (
     USER_IN_USE,
     USER_ON_CALL,
 )
-from incident_service.core import conditional, readiness
+from incident_service.core import conditional, limiting, readiness
 from incident_service.core.db import DATABASE_AWAY, Transactions
 from incident_service.core.http import Problem, install_error_handlers
+from incident_service.core.limiting import RateLimit
 from incident_service.core.middleware import ReplayOnConflict, RequestId
 from incident_service.core.query_parameters import refuse_unknown_parameters
 from incident_service.core.readiness import Degradation, Degradations
@@ -153,6 +154,7 @@ def create_app(
     app.add_middleware(RequestTimes)
     app.add_middleware(ReplayOnConflict)
     app.add_middleware(InWords)
+    app.add_middleware(RateLimit)
     app.add_middleware(RequestId)
     return app
 
@@ -161,6 +163,7 @@ def equip(app: FastAPI, settings: Settings, transactions: Transactions) -> None:
     """Give the API what it works with."""
     app.state.settings = settings
     app.state.transactions = transactions
+    app.state.limits = limiting.limits_of(settings)
     app.state.intake = Intake(transactions, limits_of(settings))
     app.state.note_refusal = Refusals(transactions, find_key).note
 

@@ -112,6 +112,10 @@ class Settings(BaseSettings):
     header_bytes: int = Field(
         65_536, ge=1024, description="The longest head of a request: its address and headers."
     )
+    api_requests_per_second: float = Field(
+        50, ge=0, description="What each API process lets a key, or an address, ask; 0: all."
+    )
+    api_request_burst: int = Field(200, ge=1, description="How much of that at once.")
     database_pool_size: int = Field(10, ge=2, le=200)
     transaction_seconds: float = Field(
         12.0, gt=0, description="What takes the database longer is given up, and answered 503."

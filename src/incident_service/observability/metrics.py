@@ -80,6 +80,11 @@ PAUSED_SUBSCRIPTIONS = Gauge(
 CANARY_AGE = Gauge(
     "incident_canary_age_seconds", "How long ago a canary last came through; +Inf: none ever did."
 )
+REQUESTS_LIMITED = Counter(
+    "incident_http_requests_limited_total",
+    "Requests answered with 429, by key or by address.",
+    ["by"],
+)
 HTTP_SECONDS = Histogram(
     "incident_http_request_seconds",
     "Time to answer a request, by the route's template; `status` is 2xx, 4xx, …",
