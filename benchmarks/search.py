@@ -252,7 +252,7 @@ async def open_place(directory: Path) -> AsyncIterator[Place]:
         engine = make_engine(postgres.url)
         running.push_async_callback(engine.dispose)
         transactions = Transactions(make_sessions(engine), RememberingQueue(), FrozenClock())
-        app = create_app(Settings(_env_file=None), transactions)
+        app = create_app(Settings(_env_file=None, api_requests_per_second=0), transactions)
         api = await running.enter_async_context(
             httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://inside")
         )
