@@ -25,9 +25,13 @@ from incident_service.configuration.in_use import (
     USER_ON_CALL,
 )
 from incident_service.core import conditional, limiting, readiness
+from incident_service.core.cross_origin import let_in_origins
 from incident_service.core.db import DATABASE_AWAY, Transactions
+from incident_service.core.documentation import add_documentation
+from incident_service.core.guards import guarded, guards_of
 from incident_service.core.http import Problem, install_error_handlers
 from incident_service.core.limiting import RateLimit
+from incident_service.core.methods import Methods
 from incident_service.core.middleware import ReplayOnConflict, RequestId
 from incident_service.core.query_parameters import refuse_unknown_parameters
 from incident_service.core.readiness import Degradation, Degradations
@@ -100,7 +104,7 @@ class Api(FastAPI):
             scope["app"] = self
             await WITH_ID(scope, receive, send)
         else:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, guarded(scope, send, self.state.guards))
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, made once."""
@@ -125,6 +129,8 @@ def create_app(
         description=ABOUT,
         generate_unique_id_function=operation_id,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
         dependencies=[Depends(refuse_unknown_parameters)],
         responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},
     )
@@ -150,11 +156,14 @@ def create_app(
     app.include_router(answering.router)
     app.include_router(health.router)
     app.include_router(readiness.router)
+    add_documentation(app)
     install_error_handlers(app, all_conflicts())
     app.add_middleware(RequestTimes)
     app.add_middleware(ReplayOnConflict)
     app.add_middleware(InWords)
     app.add_middleware(RateLimit)
+    app.add_middleware(Methods)
+    let_in_origins(app, settings)
     app.add_middleware(RequestId)
     return app
 
@@ -163,6 +172,7 @@ def equip(app: FastAPI, settings: Settings, transactions: Transactions) -> None:
     """Give the API what it works with."""
     app.state.settings = settings
     app.state.transactions = transactions
+    app.state.guards = guards_of(settings.base_url)
     app.state.limits = limiting.limits_of(settings)
     app.state.intake = Intake(transactions, limits_of(settings))
     app.state.note_refusal = Refusals(transactions, find_key).note

@@ -1,6 +1,7 @@
 """What an operator sets: environment variables with the prefix `INCIDENT_SERVICE_`."""
 
 import os
+import re
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -20,6 +21,7 @@ PREFIX = "INCIDENT_SERVICE_"
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 SECRET_KEY_LENGTH = 32
 AUDIT_IS_KEPT_DAYS = 30
+ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 Network = IPv4Network | IPv6Network
 
 
@@ -112,6 +114,9 @@ class Settings(BaseSettings):
     header_bytes: int = Field(
         65_536, ge=1024, description="The longest head of a request: its address and headers."
     )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Whose pages may call the API from browsers: https://host, comma-separated."
+    )
     api_requests_per_second: float = Field(
         50, ge=0, description="What each API process lets a key, or an address, ask; 0: all."
     )
@@ -179,7 +184,14 @@ class Settings(BaseSettings):
         read_named_urls(secret_text(pairs))
         return pairs
 
-    @field_validator("outbound_allow", mode="before")
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if any(origin != "*" and not ORIGIN.fullmatch(origin) for origin in origins):
+            raise ValueError("must be like https://host or https://host:port, without a path, or *")
+        return origins
+
+    @field_validator("outbound_allow", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:  # noqa: ANN401 - raw environment
         if isinstance(value, str):

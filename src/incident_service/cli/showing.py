@@ -6,6 +6,7 @@ from functools import partial
 import structlog
 
 from incident_service.cli.serving import bind, make_server, serve
+from incident_service.core.methods import Methods
 from incident_service.core.runtime import Runtime
 from incident_service.core.stopping import stops_within
 from incident_service.heartbeat.gauges import measure
@@ -43,6 +44,7 @@ async def show_once(runtime: Runtime, stopping: asyncio.Event) -> None:
     """
     settings = runtime.settings
     app = create_health_app(settings, partial(measure, runtime))
+    app.add_middleware(Methods)
     with bind(
         settings.host, settings.worker_port, otherwise="INCIDENT_SERVICE_WORKER_PORT"
     ) as listening:

@@ -24,6 +24,7 @@ from incident_service.core.db import (
     is_retryable,
     sqlstate,
 )
+from incident_service.core.methods import find_methods, listed
 from incident_service.settings import Settings
 
 log = structlog.get_logger()
@@ -169,12 +170,16 @@ def pointer(location: tuple[Any, ...]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
-async def render_http_exception(_request: Request, error: Exception) -> JSONResponse:
+async def render_http_exception(request: Request, error: Exception) -> JSONResponse:
     """Render what the framework refused: no such path, wrong method."""
     assert isinstance(error, HTTPException)
     phrase = HTTPStatus(error.status_code).phrase
     code = phrase.lower().replace(" ", "_").replace("-", "_")
-    return problem(error.status_code, code, str(error.detail), headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The framework names those of the first route only.
+        headers["Allow"] = listed(find_methods(request.app.routes, request.scope["path"]))
+    return problem(error.status_code, code, str(error.detail), headers=headers)
 
 
 class DatabaseErrors:

@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from incident_service.alerts.api.webhooks import ingest_alertmanager
 from incident_service.core.clock import monotonic_s
+from incident_service.core.guards import missing
 from incident_service.core.http import render_error
 from incident_service.core.request_times import observe_path
 
@@ -31,5 +32,6 @@ async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         response = await ingest_alertmanager(request)
     except Exception as error:  # noqa: BLE001 - each becomes the answer that it always is
         response = await render_error(app, request, error)
+    response.raw_headers += missing(app.state.guards, response.raw_headers, PATH)
     await response(scope, receive, send)
     observe_path(PATH, "POST", response.status_code, monotonic_s() - began_s)
