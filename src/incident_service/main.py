@@ -27,6 +27,7 @@ from incident_service.configuration.in_use import (
 from incident_service.core import conditional, limiting, readiness
 from incident_service.core.cross_origin import let_in_origins
 from incident_service.core.db import DATABASE_AWAY, Transactions
+from incident_service.core.deprecation import Deprecations
 from incident_service.core.documentation import add_documentation
 from incident_service.core.guards import guarded, guards_of
 from incident_service.core.http import Problem, install_error_handlers
@@ -158,6 +159,7 @@ def create_app(
     app.include_router(readiness.router)
     add_documentation(app)
     install_error_handlers(app, all_conflicts())
+    app.add_middleware(Deprecations)
     app.add_middleware(RequestTimes)
     app.add_middleware(ReplayOnConflict)
     app.add_middleware(InWords)
