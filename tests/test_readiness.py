@@ -116,5 +116,5 @@ async def test_without_postgresql_it_is_not_ready_and_says_so_in_time():
             alive = await client.get("/livez")
 
     assert answer.status_code == 503
-    assert answer.json()["reason"] == "the database does not answer in time"
+    assert answer.json()["detail"] == "the database does not answer in time"
     assert alive.status_code == 200

@@ -14,6 +14,7 @@ from incident_service.alerts import senders
 from incident_service.alerts.api import shortcut
 from incident_service.alerts.intake import Intake
 from incident_service.alerts.limits import limits_of
+from incident_service.alerts.schemas import AlertmanagerWebhook
 from incident_service.answering import api as answering
 from incident_service.answering.edge import InWords
 from incident_service.catalog import api as catalog
@@ -35,6 +36,7 @@ from incident_service.core.limiting import RateLimit
 from incident_service.core.methods import Methods
 from incident_service.core.middleware import ReplayOnConflict, RequestId
 from incident_service.core.query_parameters import refuse_unknown_parameters
+from incident_service.core.openapi import contents, document
 from incident_service.core.readiness import Degradation, Degradations
 from incident_service.core.request_times import RequestTimes
 from incident_service.core.runtime import LARGE_OFFSET_S, Runtime
@@ -81,6 +83,8 @@ A single thing comes with an `ETag`: send it as `If-None-Match` to be spared wha
 `If-Match` to change only what you saw (412). PATCH is a JSON merge patch, sent as
 `application/merge-patch+json` or as `application/json`.
 """
+# Written or read by hand, so that FastAPI does not know them.
+UNROUTED = document.schemas_of((Problem, "serialization"), (AlertmanagerWebhook, "validation"))
 DOMAINS = (
     teams,
     schedules,
@@ -99,6 +103,15 @@ DOMAINS = (
 class Api(FastAPI):
     """The API, with a way past its middleware and routes for what comes by the thousand."""
 
+    _document: dict[str, Any] | None = None
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the document that clients are generated from."""
+        if self._document is None:
+            self._document = document.finish(super().openapi(), UNROUTED)
+            conditional.describe(self._document)
+        return self._document
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if shortcut.is_for(scope):
@@ -106,12 +119,6 @@ class Api(FastAPI):
             await WITH_ID(scope, receive, send)
         else:
             await super().__call__(scope, receive, guarded(scope, send, self.state.guards))
-
-    def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document, made once."""
-        if self.openapi_schema is None:
-            conditional.describe(super().openapi())
-        return super().openapi()
 
 
 WITH_ID = RequestId(shortcut.handle)
@@ -132,8 +139,8 @@ def create_app(
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        openapi_tags=contents.listed(),
         dependencies=[Depends(refuse_unknown_parameters)],
-        responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},
     )
     equip(app, settings, transactions)
     app.state.degradations = degradations

@@ -56,9 +56,7 @@ def test_every_operation_says_what_it_is_for(document):
 
 def test_what_needs_a_key_says_so(document):
     without = {
-        operation["operationId"]
-        for operation in operations(document)
-        if not operation.get("security")
+        operation["operationId"] for operation in operations(document) if not operation["security"]
     }
 
     # Two have their keys in the address.
@@ -70,6 +68,48 @@ def test_what_needs_a_key_says_so(document):
     }
 
 
-def test_errors_are_problems(document):
+def test_errors_are_problems_and_nothing_else(document):
     for operation in operations(document):
-        assert "#/components/schemas/Problem" in set(references(operation["responses"]["4XX"]))
+        for code, response in operation["responses"].items():
+            if int(code) >= 400:
+                assert response["content"] == {
+                    "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+                }
+
+
+def test_errors_are_named_one_by_one(document):
+    codes = {code for operation in operations(document) for code in operation["responses"]}
+
+    assert all(code.isdecimal() for code in codes)
+    assert not {"HTTPValidationError", "ValidationError"} & set(document["components"]["schemas"])
+
+
+def test_what_needs_a_scope_names_it(document):
+    for operation in operations(document):
+        if {"ApiKey": []} in operation["security"]:
+            scope = operation["x-required-scope"]
+            assert operation["description"].endswith(f"Needs the scope `{scope}`.")
+        else:
+            assert "x-required-scope" not in operation
+
+
+def test_every_operation_has_one_section_that_is_described(document):
+    described = {tag["name"] for tag in document["tags"] if tag["description"]}
+    used = [operation["tags"] for operation in operations(document)]
+
+    assert all(len(tags) == 1 for tags in used)
+    assert {tags[0] for tags in used} == described
+
+
+def test_senders_are_told_every_way_to_show_their_key(document):
+    posting = document["paths"]["/v1/ingest/alertmanager"]["post"]
+    schemes = document["components"]["securitySchemes"]
+
+    found = {
+        (schemes[name]["type"], schemes[name].get("scheme", schemes[name].get("name")))
+        for each in posting["security"]
+        for name in each
+    }
+
+    assert found == {("http", "bearer"), ("http", "basic"), ("apiKey", "X-API-Key")}
+    assert all(scheme["description"] for scheme in schemes.values())

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from incident_service.alerts.models import AlertStatus
 from incident_service.catalog.priority import Priority
@@ -102,44 +103,40 @@ class RejectedAlertPage(BaseModel):
     next_cursor: str | None
 
 
-TEXTS: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "string"}}
-STATUS: dict[str, Any] = {"type": "string", "examples": ["firing", "resolved"]}
-INSTANT: dict[str, Any] = {"type": "string", "format": "date-time"}
+class Lenient(BaseModel):
+    """A shape that is only described: the adapters read more than it says."""
 
-ALERTMANAGER_ALERT: dict[str, Any] = {
-    "type": "object",
-    "required": ["labels"],
-    "properties": {
-        "status": STATUS,
-        "labels": TEXTS,
-        "annotations": TEXTS,
-        "startsAt": INSTANT,
-        "endsAt": {**INSTANT, "description": "Year 1 while the alert fires."},
-        "generatorURL": {"type": "string"},
-        "fingerprint": {"type": "string", "description": "Computed from the labels when missing."},
-    },
-}
-
-ALERTMANAGER_WEBHOOK: dict[str, Any] = {
-    "type": "object",
-    "description": "Alertmanager's webhook, of any version. Fields not listed are ignored.",
-    "required": ["alerts"],
-    "properties": {
-        "version": {"type": "string", "examples": ["4"]},
-        "groupKey": {"type": "string"},
-        "truncatedAlerts": {"type": "integer", "minimum": 0},
-        "status": STATUS,
-        "receiver": {"type": "string"},
-        "groupLabels": TEXTS,
-        "commonLabels": TEXTS,
-        "commonAnnotations": TEXTS,
-        "externalURL": {"type": "string"},
-        "alerts": {"type": "array", "items": ALERTMANAGER_ALERT},
-    },
-}
+    model_config = ConfigDict(extra="allow", alias_generator=to_camel)
 
 
-def json_body(schema: dict[str, Any]) -> dict[str, Any]:
-    """Describe the body of a route that reads raw bytes, for OpenAPI."""
-    content = {"application/json": {"schema": schema}}
+class AlertmanagerAlert(Lenient):
+    """One alert of a webhook. Members that are not listed are ignored."""
+
+    status: str = Field("firing", description="`firing` or `resolved`.")
+    labels: dict[str, str]
+    annotations: dict[str, str] = Field(default_factory=dict)
+    starts_at: datetime | None = Field(None, description="Left out: when it was received.")
+    ends_at: datetime | None = Field(None, description="Year 1 while the alert fires.")
+    generator_url: str = Field("", alias="generatorURL")
+    fingerprint: str = Field("", description="Computed from the labels when missing.")
+
+
+class AlertmanagerWebhook(Lenient):
+    """Alertmanager's webhook, of any version. Members that are not listed are ignored."""
+
+    version: str = Field("", examples=["4"])
+    group_key: str = ""
+    truncated_alerts: int = Field(0, ge=0, description="How many the sender left out.")
+    status: str = Field("", description="`firing` or `resolved`.")
+    receiver: str = ""
+    group_labels: dict[str, str] = Field(default_factory=dict)
+    common_labels: dict[str, str] = Field(default_factory=dict)
+    common_annotations: dict[str, str] = Field(default_factory=dict)
+    external_url: str = Field("", alias="externalURL")
+    alerts: list[AlertmanagerAlert]
+
+
+def json_body(name: str) -> dict[str, Any]:
+    """Describe the body of a route that reads raw bytes by the name of a schema, for OpenAPI."""
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
     return {"requestBody": {"required": True, "content": content}}

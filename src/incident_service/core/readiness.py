@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from pydantic import Field
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from incident_service.core.db import Transactions
-from incident_service.core.http import extra_headers
+from incident_service.core.errors import Unavailable
+from incident_service.core.fields import Response
+from incident_service.core.openapi.errors import only
 
 router = APIRouter(tags=["health"])
 PATIENCE_S = 2.0
@@ -30,20 +31,40 @@ Degradations = Callable[[], Awaitable[list[Degradation]]]
 """Finds what is degraded at the moment. `main` passes it in as `app.state.degradations`."""
 
 
-@router.get("/readyz", responses={503: {"description": "An alert could not be stored now."}})
-async def get_readiness(request: Request) -> JSONResponse:
+class DegradationRead(Response):
+    """Something that an operator should know, and that keeps no alert from being stored."""
+
+    code: str = Field(
+        description="An open set: queue_down, overdue, canary_stale, lateness_unknown, "
+        "addresses_unreadable, clock_offset, …"
+    )
+    detail: str
+
+
+class Readiness(Response):
+    """That this process can commit an alert, and what is wrong besides."""
+
+    status: str = Field(description="`ready`.")
+    degraded: list[DegradationRead]
+
+
+class NotReady(Unavailable):
+    """An alert could not be stored now."""
+
+
+@router.get("/readyz", openapi_extra=only(500, 503))
+async def get_readiness(request: Request) -> Readiness:
     """Say whether this process can commit an alert.
 
     A schema ahead of the code is fine: migrations run before the release that needs them. Redis
     is not asked for: without it pages are late by seconds, not lost.
     """
-    problem = await why_not(request.app.state.transactions)
-    body: dict[str, Any] = {"status": "ready" if problem is None else "not ready"}
-    if problem is not None:
-        body["reason"] = problem
-        return JSONResponse(body, 503, headers=extra_headers(503))
+    reason = await why_not(request.app.state.transactions)
+    if reason is not None:
+        raise NotReady(reason)
     find: Degradations = request.app.state.degradations
-    return JSONResponse(body | {"degraded": [asdict(found) for found in await find()]})
+    degraded = [DegradationRead.model_validate(found) for found in await find()]
+    return Readiness(status="ready", degraded=degraded)
 
 
 async def nothing_degraded() -> list[Degradation]:

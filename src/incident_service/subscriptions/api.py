@@ -26,7 +26,7 @@ from incident_service.teams.auth import Manager, Principal, Reader
 from incident_service.teams.repeatable import RepeatableRoute
 
 router = APIRouter(
-    prefix="/webhook-subscriptions", tags=["webhook-subscriptions"], route_class=RepeatableRoute
+    prefix="/webhook-subscriptions", tags=["webhook subscriptions"], route_class=RepeatableRoute
 )
 CONFLICTS: dict[str, str] = {}
 

@@ -25,7 +25,11 @@ from incident_service.core.errors import Forbidden, Unauthenticated
 from incident_service.core.http import InTx, operation_of
 from incident_service.teams.models import ApiKey, Role, Scope, TeamMembership, User
 
-bearer = HTTPBearer(auto_error=False, scheme_name="ApiKey", description="An API key: `isk_…`.")
+bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="ApiKey",
+    description="A key of a person or a program, `isk_…`, with scopes and maybe limited to teams.",
+)
 
 
 class KeyNotValid(Unauthenticated):
@@ -256,8 +260,11 @@ def needs(
     return check
 
 
-Reader = Annotated[Principal, Depends(needs(Scope.READ))]
-Responder = Annotated[Principal, Depends(needs(Scope.RESPOND))]
-ResponderAlone = Annotated[Principal, Depends(needs(Scope.RESPOND, authenticate_alone))]
-Manager = Annotated[Principal, Depends(needs(Scope.MANAGE))]
-Admin = Annotated[Principal, Depends(needs(Scope.ADMIN))]
+# The scope is named twice, so that the OpenAPI document knows it as well.
+Reader = Annotated[Principal, Security(needs(Scope.READ), scopes=[Scope.READ])]
+Responder = Annotated[Principal, Security(needs(Scope.RESPOND), scopes=[Scope.RESPOND])]
+ResponderAlone = Annotated[
+    Principal, Security(needs(Scope.RESPOND, authenticate_alone), scopes=[Scope.RESPOND])
+]
+Manager = Annotated[Principal, Security(needs(Scope.MANAGE), scopes=[Scope.MANAGE])]
+Admin = Annotated[Principal, Security(needs(Scope.ADMIN), scopes=[Scope.ADMIN])]

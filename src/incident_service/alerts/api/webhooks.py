@@ -3,25 +3,57 @@
 from typing import Any
 
 from fastapi import APIRouter, Request, Response, Security
-from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi.security import APIKeyHeader, HTTPBasic, HTTPBearer
 
 from incident_service.alerts import senders
 from incident_service.alerts.incoming import Parsed
 from incident_service.alerts.ingest import Outcome
 from incident_service.alerts.intake import Intake
-from incident_service.alerts.schemas import ALERTMANAGER_WEBHOOK, IngestResult, json_body
+from incident_service.alerts.schemas import IngestResult, json_body
 from incident_service.catalog.models import IntegrationKind
 from incident_service.core.compact_json import encode
+from incident_service.core.openapi import errors
 
 router = APIRouter(tags=["ingest"])
 
 LISTED_ERRORS = 10
+
+
+class Password(HTTPBasic):
+    """A way to send the key that is only described here: `senders.find_key` reads it."""
+
+    async def __call__(self, _request: Request) -> None:  # type: ignore[override]  # reads nothing
+        """Leave the header alone: FastAPI would refuse what `find_key` can read."""
+
+
 KEY_SCHEMES = [
-    Security(HTTPBearer(auto_error=False, scheme_name="IntegrationKey", description="`isi_…`")),
-    Security(APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="IntegrationKeyHeader")),
+    Security(
+        HTTPBearer(
+            auto_error=False,
+            scheme_name="IntegrationKey",
+            description="An integration's key, `isi_…`, which can only ingest.",
+        )
+    ),
+    Security(
+        Password(
+            auto_error=False,
+            scheme_name="IntegrationKeyAsPassword",
+            description="An integration's key as the password; the user name is not looked at.",
+        )
+    ),
+    Security(
+        APIKeyHeader(
+            name="X-API-Key",
+            auto_error=False,
+            scheme_name="IntegrationKeyHeader",
+            description="An integration's key, where a proxy needs `Authorization` for itself.",
+        )
+    ),
 ]
 TAKEN: dict[str, Any] = {"status_code": 202, "response_model": IngestResult}
-SHOWN: dict[str, Any] = TAKEN | {"openapi_extra": json_body(ALERTMANAGER_WEBHOOK)}
+# Never 429, nor 409: Alertmanager tries again after 5xx only.
+REFUSALS = errors.only(400, 401, 403, 408, 413, 415, 500, 503)
+SHOWN: dict[str, Any] = TAKEN | {"openapi_extra": json_body("AlertmanagerWebhook") | REFUSALS}
 # Grafana can be told to PUT; a slash at the end must not become a redirect, which Alertmanager
 # follows with an empty GET. These routes come first and do the work; those that are shown name
 # one operation each.
@@ -43,7 +75,10 @@ async def ingest_alertmanager(request: Request) -> Response:
 @router.api_route("/ingest/alertmanager/{integration_key}/", **QUIETLY)
 @router.api_route("/ingest/alertmanager/{integration_key}", **QUIETLY)
 async def ingest_alertmanager_with_key(request: Request, integration_key: str) -> Response:
-    """Take a webhook of Alertmanager from a sender that can only be given an address."""
+    """Take a webhook of Alertmanager from a sender that can only be given an address.
+
+    The key in the path is the integration's; whoever sees the address can send.
+    """
     return await take(request, integration_key, IntegrationKind.ALERTMANAGER)
 
 

@@ -1,0 +1,1 @@
+"""The document that clients are generated from: what FastAPI writes, made exact."""
