@@ -23,6 +23,7 @@ from alembic.config import Config
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests import factories
+from tests.contract import Contract
 from tests.fakes import FrozenClock, RememberingQueue
 from tests.stage import Stage
 
@@ -198,23 +199,36 @@ def app(built_app: FastAPI, settings: Settings, transactions: Transactions) -> I
     built_app.state._state.update(before)
 
 
+@pytest.fixture(scope="session")
+def contract(built_app: FastAPI) -> Contract:
+    """What the API says of itself; each answer is compared with it."""
+    return Contract(built_app.openapi())
+
+
 @pytest.fixture
-async def anonymous(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+async def anonymous(app: FastAPI, contract: Contract) -> AsyncIterator[httpx.AsyncClient]:
     """A client without a key."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://test", event_hooks={"response": [contract.check]}
+    ) as client:
         yield client
 
 
 @pytest.fixture
-async def api(app: FastAPI, transactions: Transactions) -> AsyncIterator[httpx.AsyncClient]:
+async def api(
+    app: FastAPI, transactions: Transactions, contract: Contract
+) -> AsyncIterator[httpx.AsyncClient]:
     """A client with an admin key."""
     async with transactions.open() as tx:
         key = await factories.make_api_key(tx, scopes=["admin"])
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(
-        transport=transport, base_url="http://test", headers=headers
+        transport=transport,
+        base_url="http://test",
+        headers=headers,
+        event_hooks={"response": [contract.check]},
     ) as client:
         yield client
 
