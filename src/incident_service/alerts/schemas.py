@@ -70,14 +70,14 @@ class AlertRead(Response):
     )
 
 
-class AlertPage(BaseModel):
+class AlertPage(Response):
     """A page of alerts, oldest first."""
 
     items: list[AlertRead]
     next_cursor: str | None
 
 
-class FoundAlertPage(BaseModel):
+class FoundAlertPage(Response):
     """A page of alerts of any incident, newest first."""
 
     items: list[AlertRead]
@@ -96,7 +96,7 @@ class RejectedAlertRead(Response):
     content: str = Field(description="The beginning of its JSON, at most 4,096 characters.")
 
 
-class RejectedAlertPage(BaseModel):
+class RejectedAlertPage(Response):
     """A page of alerts that could not be stored, newest first."""
 
     items: list[RejectedAlertRead]

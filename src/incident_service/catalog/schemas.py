@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Self, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from incident_service.catalog.matchers import parse
 from incident_service.catalog.models import Grouping, Integration, IntegrationKind
@@ -18,6 +18,7 @@ from incident_service.core.fields import (
     Request,
     Response,
     Text,
+    open_words,
 )
 from incident_service.core.resources import Resource
 
@@ -148,7 +149,7 @@ class ServiceRead(Resource):
     updated_at: datetime
 
 
-class ServicePage(BaseModel):
+class ServicePage(Response):
     """A page of services, oldest first."""
 
     items: list[ServiceRead]
@@ -185,7 +186,7 @@ class IntegrationColumns(Resource):
     id: UUID
     service_id: UUID
     name: str
-    kind: IntegrationKind
+    kind: Annotated[IntegrationKind, open_words(IntegrationKind)]
     is_enabled: bool
     key_hint: str = Field(description="How the key begins, to tell keys apart.")
     last_heard_at: datetime | None = Field(
@@ -223,7 +224,7 @@ class IntegrationWithKey(IntegrationRead):
     key: str
 
 
-class IntegrationPage(BaseModel):
+class IntegrationPage(Response):
     """A page of integrations, oldest first."""
 
     items: list[IntegrationRead]
@@ -293,7 +294,7 @@ class RoutingTest(Request):
     labels: dict[Text, Text] = Field(max_length=200, examples=[{"severity": "critical"}])
 
 
-class TriedRule(BaseModel):
+class TriedRule(Response):
     """A rule that was tried."""
 
     rule_id: UUID
@@ -303,7 +304,7 @@ class TriedRule(BaseModel):
     found: str | None = Field(description="What the alert has in that label.")
 
 
-class RoutingTestResult(BaseModel):
+class RoutingTestResult(Response):
     """Where an alert goes, and why."""
 
     service_id: UUID

@@ -1,6 +1,7 @@
 """The kinds of text and of instants that requests carry."""
 
 import unicodedata
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -9,11 +10,14 @@ from pydantic import (
     AwareDatetime,
     BaseModel,
     ConfigDict,
+    GetJsonSchemaHandler,
     StringConstraints,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from incident_service.core.merge_patch import merged
 
@@ -64,6 +68,16 @@ ExternalId = Annotated[
 ]
 
 
+def without_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a schema without its null: what may be left out need not be null as well."""
+    choices: list[dict[str, Any]] = schema.get("anyOf", [])
+    left = [choice for choice in choices if choice.get("type") != "null"]
+    if len(left) == len(choices):
+        return dict(schema)
+    rest = {name: value for name, value in schema.items() if name not in ("anyOf", "default")}
+    return {**left[0], **rest} if len(left) == 1 else {**rest, "anyOf": left}
+
+
 class Request(BaseModel):
     """A request body: unknown fields are refused, so that a typo is not silently ignored."""
 
@@ -88,6 +102,17 @@ class Patch(Request):
         """Return the names of the fields that null clears."""
         return frozenset()
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Show null only where it may be sent."""
+        shown = handler(core_schema)
+        properties = handler.resolve_ref_schema(shown).get("properties", {})
+        for name in properties.keys() - cls.nullable():
+            properties[name] = without_null(properties[name])
+        return shown
+
     def changes(self) -> dict[str, Any]:
         """Return only what the caller sent."""
         return {name: getattr(self, name) for name in self.model_fields_set}
@@ -101,6 +126,19 @@ class Patch(Request):
 
 
 class Response(BaseModel):
-    """A response body, read from a row's attributes."""
+    """A response body, read from a row's attributes. Each member is always there."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(
+        from_attributes=True, json_schema_serialization_defaults_required=True
+    )
+
+
+def open_words(words: Iterable[str], *, more: str = "") -> WithJsonSchema:
+    """Describe texts of which there may be more in a later release.
+
+    Clients that were generated from a closed set would fail at the first new one.
+    """
+    known = ", ".join(f"`{word}`" for word in words)
+    return WithJsonSchema(
+        {"type": "string", "description": f"{more} An open set: {known}, …".strip()}
+    )

@@ -10,12 +10,12 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from incident_service.core import errors
+from incident_service.core import errors, fields
 from incident_service.core.db import (
     FOREIGN_KEY_VIOLATION,
     Overtaken,
@@ -53,7 +53,7 @@ STATUS: dict[type[errors.DomainError], int] = {
 TRY_AGAIN_CLASSES = ("57", "53", "55", "08", "40", "25006")
 
 
-class FieldError(BaseModel):
+class FieldError(fields.Response):
     """One thing that is wrong with a request."""
 
     pointer: str = Field(description="JSON pointer of the field, like `/levels/0/timeout_minutes`.")
@@ -61,15 +61,20 @@ class FieldError(BaseModel):
     message: str
 
 
-class Problem(BaseModel):
+class Problem(fields.Response):
     """An error, as RFC 9457 has it."""
 
-    type: str = "about:blank"
-    title: str
+    type: str = Field("about:blank", description="`about:blank`: `code` says what it is.")
+    title: str = Field(description="The status in words.")
     status: int
-    code: str = Field(description="A stable name for programs.")
+    code: str = Field(description="A stable name for programs; docs/errors.md lists them.")
     detail: str = Field(description="What is wrong and what to do, for people.")
-    errors: list[FieldError] = Field(default_factory=list)
+    errors: list[FieldError] = Field(
+        default_factory=list, description="Which values are wrong, the first 20; empty for others."
+    )
+    request_id: str | None = Field(
+        None, description="As in the log and in `X-Request-ID`; null: the request had none yet."
+    )
 
 
 async def open_tx(request: Request) -> AsyncIterator[Tx]:
@@ -113,9 +118,9 @@ def problem(
         code=code,
         detail=detail,
         errors=listed or [],
+        request_id=structlog.contextvars.get_contextvars().get("request_id"),
     )
-    content = body.model_dump(exclude={"errors"} if not body.errors else None)
-    return JSONResponse(content, status, headers=headers, media_type=PROBLEM)
+    return JSONResponse(body.model_dump(), status, headers=headers, media_type=PROBLEM)
 
 
 def status_of(error: errors.DomainError) -> int:

@@ -1,12 +1,12 @@
 """What the API shows of timers, and of climbs to come."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from incident_service.core.fields import Response
+from incident_service.core.fields import Response, open_words
 from incident_service.escalation.models import TimerKind
 
 
@@ -15,7 +15,7 @@ class EscalationJobRead(Response):
 
     id: UUID
     incident_id: UUID
-    kind: TimerKind
+    kind: Annotated[TimerKind, open_words(TimerKind)]
     arq_job_id: str
     epoch: int
     scheduled_repeat: int
@@ -28,7 +28,7 @@ class EscalationJobRead(Response):
     created_at: datetime
 
 
-class EscalationJobPage(BaseModel):
+class EscalationJobPage(Response):
     """A page of timers, oldest first."""
 
     items: list[EscalationJobRead]
@@ -49,7 +49,7 @@ class ChannelForeseen(Response):
     name: str
 
 
-class LevelForeseen(BaseModel):
+class LevelForeseen(Response):
     """A level at its time; one that would page nobody is passed over at once."""
 
     at: datetime
@@ -60,19 +60,23 @@ class LevelForeseen(BaseModel):
     pages_nobody: bool
 
 
-class EndForeseen(BaseModel):
+class EndForeseen(Response):
     """What happens when nobody has answered until then."""
 
     at: datetime
-    kind: Literal["exhausted", "nobody_to_page"] = Field(
-        description="`exhausted`: the last level had its time. `nobody_to_page`: a whole pass "
-        "pages nobody."
-    )
+    kind: Annotated[
+        str,
+        open_words(
+            ["exhausted", "nobody_to_page"],
+            more="`exhausted`: the last level had its time. `nobody_to_page`: a whole pass pages "
+            "nobody.",
+        ),
+    ]
     managers: list[PersonForeseen]
     tells_fallback_contact: bool
 
 
-class PolicyPreview(BaseModel):
+class PolicyPreview(Response):
     """Whom a policy would page and when, if an incident opened and nobody answered."""
 
     at: datetime

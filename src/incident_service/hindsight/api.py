@@ -37,7 +37,7 @@ ALSO_MARKDOWN: dict[int | str, dict[str, Any]] = {
 }
 
 
-class Format(StrEnum):
+class ReportFormat(StrEnum):
     """How a report is written."""
 
     JSON = "json"
@@ -54,12 +54,12 @@ async def get_incident_report(
     tx: InTx,
     principal: Reader,
     incident_id: UUID,
-    form: Annotated[Format, Query(alias="format")] = Format.JSON,
+    form: Annotated[ReportFormat, Query(alias="format")] = ReportFormat.JSON,
 ) -> IncidentReport | Response:
     """Say what happened, when, who did what, and how long it took; as JSON or as Markdown."""
     incident = await get_incident(tx.session, incident_id, principal)
     report = make_report(await queries.load_facts(tx.session, incident))
-    if form is Format.MARKDOWN:
+    if form is ReportFormat.MARKDOWN:
         return Response(as_markdown(report), media_type="text/markdown; charset=utf-8")
     return IncidentReport.model_validate(report)
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from incident_service.catalog.priority import Priority
 from incident_service.core.fields import Response
 from incident_service.incidents.lifecycle import Status
+from incident_service.incidents.schemas import MOST_EXACT
 
 
 class ReportLine(Response):
@@ -53,7 +54,7 @@ class IncidentReport(Response):
     """What happened, when, who did what, and how long it took."""
 
     id: UUID
-    number: int
+    number: int = Field(json_schema_extra={"maximum": MOST_EXACT})
     title: str
     status: Status
     priority: Priority

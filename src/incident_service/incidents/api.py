@@ -1,6 +1,7 @@
 """HTTP: incidents and their timeline. The verbs are in `response`."""
 
-from typing import Annotated, Literal
+from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -36,6 +37,13 @@ router = APIRouter(prefix="/incidents", tags=["incidents"])
 CONFLICTS = {
     "uq_incidents_active": "Another incident of the same service and fingerprint is active.",
 }
+
+
+class TimelineFormat(StrEnum):
+    """How a timeline is written."""
+
+    JSON = "json"
+    TEXT = "text"
 
 
 def incident_filter(
@@ -76,7 +84,7 @@ async def list_incidents(
     principal: Reader,
     wanted: Annotated[queries.IncidentFilter, Depends(incident_filter)],
     page: Annotated[PageQuery, Depends(page_query)],
-    sort: queries.Sort = queries.Sort.NEWEST,
+    sort: queries.IncidentSort = queries.IncidentSort.NEWEST,
 ) -> IncidentPage:
     """List incidents, the newest or the most urgent first."""
     rows, next_cursor = await queries.list_incidents(tx.session, wanted, principal, page, sort)
@@ -111,9 +119,9 @@ async def list_timeline(
     page: Annotated[PageQuery, Depends(pages_of(100))],
     response: Response,
     shape: Annotated[
-        Literal["json", "text"],
+        TimelineFormat,
         Query(alias="format", description="`text`: a sentence an event, as text/plain."),
-    ] = "json",
+    ] = TimelineFormat.JSON,
 ) -> EventPage | PlainTextResponse:
     """Show what happened to an incident, oldest first.
 
@@ -124,7 +132,7 @@ async def list_timeline(
     after = place[0] if place else 0
     rows = await queries.list_events(tx.session, incident_id, after=after, limit=page.limit + 1)
     shown, next_cursor = slice_numbered(rows, "sequence", page)
-    if shape == "json":
+    if shape is TimelineFormat.JSON:
         items = [EventRead.model_validate(row) for row in shown]
         return EventPage(items=items, next_cursor=next_cursor)
     return PlainTextResponse(

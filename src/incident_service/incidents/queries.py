@@ -42,7 +42,7 @@ class IncidentFilter:
     words: Sequence[str] = ()
 
 
-class Sort(StrEnum):
+class IncidentSort(StrEnum):
     """What comes first in a list of incidents.
 
     `urgent`: open before acknowledged before resolved before closed, then by priority, then
@@ -54,8 +54,8 @@ class Sort(StrEnum):
 
 
 ORDERS = {
-    Sort.NEWEST: Order("newest", Incident.created_at, Incident.id, newest_first=True),
-    Sort.URGENT: Order(
+    IncidentSort.NEWEST: Order("newest", Incident.created_at, Incident.id, newest_first=True),
+    IncidentSort.URGENT: Order(
         "urgent", Incident.created_at, Incident.id, rank=literal_column(URGENCY, Integer())
     ),
 }
@@ -92,7 +92,7 @@ async def list_incidents(
     wanted: IncidentFilter,
     principal: Principal,
     page: PageQuery,
-    sort: Sort = Sort.NEWEST,
+    sort: IncidentSort = IncidentSort.NEWEST,
 ) -> tuple[Sequence[Incident], str | None]:
     """Return a page of incidents."""
     looked_at, keep = label_search.left_over(Incident.labels, wanted.matchers)

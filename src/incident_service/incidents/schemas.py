@@ -1,21 +1,28 @@
 """What the API shows of incidents."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from incident_service.catalog.priority import Priority
-from incident_service.core.fields import Response
+from incident_service.core.fields import Response, open_words
 from incident_service.incidents.lifecycle import Status
+from incident_service.incidents.timeline import EventKind
+
+# A number of JSON is exact up to here in every language.
+MOST_EXACT = 2**53 - 1
 
 
 class IncidentRead(Response):
     """An incident as it stands now."""
 
     id: UUID
-    number: int = Field(description="Counts up over the whole installation; may have gaps.")
+    number: int = Field(
+        description="Counts up over the whole installation; may have gaps.",
+        json_schema_extra={"maximum": MOST_EXACT},
+    )
     title: str
     status: Status
     priority: Priority
@@ -49,7 +56,7 @@ class RelatedRead(Response):
     """An incident that somebody linked to another."""
 
     id: UUID
-    number: int
+    number: int = Field(json_schema_extra={"maximum": MOST_EXACT})
     title: str
     status: Status
     priority: Priority
@@ -62,25 +69,33 @@ class IncidentDetail(IncidentRead):
     related: list[RelatedRead] = Field(description="Without those that the key cannot see.")
 
 
-class IncidentPage(BaseModel):
+class IncidentPage(Response):
     """A page of incidents."""
 
     items: list[IncidentRead]
     next_cursor: str | None
 
 
+class ActorRead(Response):
+    """Who did something."""
+
+    type: Annotated[str, open_words(["user", "api_key", "integration", "alerts", "system"])]
+    id: UUID | None
+    name: str
+
+
 class EventRead(Response):
     """One entry of a timeline."""
 
     sequence: int = Field(description="Counts up from 1 without gaps.")
-    kind: str = Field(description="An open set: ignore kinds that you do not know.")
-    actor: dict[str, Any]
+    kind: Annotated[str, open_words(EventKind, more="Ignore kinds that you do not know.")]
+    actor: ActorRead
     reason: str | None
-    data: dict[str, Any]
+    data: dict[str, Any] = Field(description="What else there is to say of it, by its kind.")
     at: datetime
 
 
-class EventPage(BaseModel):
+class EventPage(Response):
     """A page of a timeline, oldest first."""
 
     items: list[EventRead]

@@ -14,9 +14,10 @@ from incident_service.notifications.schemas import (
     NotificationRule as RuleWrite,
 )
 from incident_service.notifications.schemas import (
+    NotificationRuleRead,
     NotificationRulesPut,
     NotificationRulesRead,
-    QuietTime,
+    QuietTimeRead,
 )
 from incident_service.teams.actions.users import lock_own_person
 from incident_service.teams.auth import Principal
@@ -37,8 +38,8 @@ async def load_rules(session: AsyncSession, user_id: UUID) -> NotificationRulesR
     quiet = await session.get(QuietHours, user_id, populate_existing=True)
     rules = sorted(rows, key=lambda row: (row.priority.rank, row.delay_minutes))
     return NotificationRulesRead(
-        rules=[RuleWrite.model_validate(row) for row in rules],
-        quiet_hours=QuietTime.model_validate(quiet) if quiet else None,
+        rules=[NotificationRuleRead.model_validate(row) for row in rules],
+        quiet_hours=QuietTimeRead.model_validate(quiet) if quiet else None,
     )
 
 

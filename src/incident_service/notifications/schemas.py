@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from incident_service.catalog.priority import Priority
 from incident_service.core.fields import Request, Response
@@ -12,7 +12,7 @@ from incident_service.core.resources import Resource
 from incident_service.notifications.models import NotificationKind, NotificationStatus, PageStatus
 from incident_service.notifications.queries import Told
 from incident_service.schedules.schemas import TimeOfDay
-from incident_service.teams.models import Channel
+from incident_service.teams.schemas import ShownChannel
 
 DAY = 24 * 60
 
@@ -29,9 +29,9 @@ class NotificationRead(Response):
         description="Null: a team's channel, or the installation's fallback contact."
     )
     contact_method_id: UUID
-    channel: Channel
+    channel: ShownChannel
     kind: NotificationKind = Field(description="A page asks for an answer; an update informs.")
-    reason: str
+    reason: str = Field(description="Why they are told, for people; the words may change.")
     level: int
     repeat: int
     due_at: datetime
@@ -82,7 +82,7 @@ class NotificationRead(Response):
         )
 
 
-class NotificationPage(BaseModel):
+class NotificationPage(Response):
     """A page of notifications, oldest first."""
 
     items: list[NotificationRead]
@@ -129,14 +129,29 @@ class NotificationRulesPut(Request):
     )
 
 
+class NotificationRuleRead(Response):
+    """When a person is told at an address about incidents of a priority."""
+
+    priority: Priority
+    contact_method_id: UUID
+    delay_minutes: int
+
+
+class QuietTimeRead(Response):
+    """Times of day in the person's own time zone."""
+
+    from_time: TimeOfDay
+    to_time: TimeOfDay
+
+
 class NotificationRulesRead(Resource):
     """How a person wants to be told."""
 
-    rules: list[NotificationRule]
-    quiet_hours: QuietTime | None
+    rules: list[NotificationRuleRead]
+    quiet_hours: QuietTimeRead | None
 
 
-class NoteSent(BaseModel):
+class NoteSent(Response):
     """A message that is on its way; `GET /v1/pages/{page_id}` says how it fares."""
 
     page_id: UUID
@@ -148,7 +163,7 @@ class Verification(Request):
     code: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z2-9]{8}$")]
 
 
-class VerificationResult(BaseModel):
+class VerificationResult(Response):
     """Whether the code was right. Without tries left, have another one sent."""
 
     is_verified: bool
@@ -177,7 +192,7 @@ class PageRead(Resource):
     id: UUID
     user_id: UUID | None
     contact_method_id: UUID
-    channel: Channel
+    channel: ShownChannel
     priority: Priority
     status: PageStatus
     attempts: list[AttemptRead]

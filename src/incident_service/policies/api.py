@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from incident_service.core.conditional import IfMatch, IfNoneMatch, Tagged
 from incident_service.core.db import Tx
@@ -32,6 +32,7 @@ from incident_service.teams.repeatable import RepeatableRoute
 router = APIRouter(
     prefix="/escalation-policies", tags=["escalation policies"], route_class=RepeatableRoute
 )
+LAST_NUMBER = 2**31 - 1
 CONFLICTS: dict[str, str] = {
     "uq_escalation_policies_name": "The team has another escalation policy of this name.",
     "uq_escalation_policies_default": "The team's default policy was just changed; try again.",
@@ -53,6 +54,9 @@ ApplyToOpen = Annotated[
         "Acknowledged and snoozed ones keep the plan they have."
     ),
 ]
+
+
+LevelNumber = Annotated[int, Path(le=LAST_NUMBER, description="Counts from 1.")]
 
 
 class PolicyInUse(Conflict):
@@ -163,7 +167,7 @@ async def replace_level(
     tx: InTx,
     principal: Manager,
     policy_id: UUID,
-    level_number: int,
+    level_number: LevelNumber,
     body: LevelWrite,
     hooks: Hooks,
     seen: IfMatch,
@@ -180,7 +184,7 @@ async def remove_level(
     tx: InTx,
     principal: Manager,
     policy_id: UUID,
-    level_number: int,
+    level_number: LevelNumber,
     hooks: Hooks,
     seen: IfMatch,
     apply_to_open: ApplyToOpen = False,

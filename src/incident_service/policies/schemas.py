@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from incident_service.core.fields import Name, Patch, Prose, Request, Response
 from incident_service.core.resources import Resource
@@ -174,7 +174,7 @@ class EscalationPolicyUpdated(EscalationPolicyRead):
     )
 
 
-class EscalationPolicyPage(BaseModel):
+class EscalationPolicyPage(Response):
     """A page of escalation policies, oldest first."""
 
     items: list[EscalationPolicyRead]

@@ -3,12 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from incident_service.catalog.priority import Priority
-from incident_service.core.fields import ExternalId, Instant, Name, Prose, Request, Words
+from incident_service.core.fields import ExternalId, Instant, Name, Prose, Request, Response, Words
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.schemas import IncidentRead
+
+MOST = 2**31 - 1
 
 
 class VerbRequest(Request):
@@ -35,12 +37,15 @@ class SnoozeRequest(VerbRequest):
 class EscalateRequest(VerbRequest):
     """Go to the next level from the one the caller saw, or begin again."""
 
-    current_level: int | None = Field(None, ge=0, description="As read from the incident.")
-    current_repeat: int | None = Field(None, ge=1, description="As read from the incident.")
+    current_level: int | None = Field(None, ge=0, le=MOST, description="As read from the incident.")
+    current_repeat: int | None = Field(
+        None, ge=1, le=MOST, description="As read from the incident."
+    )
     restart: bool = Field(False, description="Begin at level 1 with the policy as it is now.")
     escalation_epoch: int | None = Field(
         None,
         ge=0,
+        le=MOST,
         description="As read from the incident. A climb that has begun anew since is left alone, "
         "so that a restart may be asked for twice.",
     )
@@ -87,14 +92,14 @@ class BulkResolveRequest(BulkRequest):
     )
 
 
-class BulkError(BaseModel):
+class BulkError(Response):
     """Why nothing was done to one of them."""
 
     code: str = Field(description="As the verb on that incident alone would answer it.")
     detail: str
 
 
-class BulkAnswer(BaseModel):
+class BulkAnswer(Response):
     """What became of one of them."""
 
     incident_id: UUID
@@ -103,7 +108,7 @@ class BulkAnswer(BaseModel):
     error: BulkError | None
 
 
-class BulkResult(BaseModel):
+class BulkResult(Response):
     """One answer an id, in the order of the request."""
 
     results: list[BulkAnswer]
@@ -146,7 +151,7 @@ class IncidentCreate(Request):
     reason: Prose | None = None
 
 
-class VerbResult(BaseModel):
+class VerbResult(Response):
     """The incident after the verb."""
 
     changed: bool = Field(description="False when it was already so.")

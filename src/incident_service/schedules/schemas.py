@@ -10,7 +10,6 @@ from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     Field,
     PlainSerializer,
     WithJsonSchema,
@@ -146,6 +145,14 @@ class SchedulePreview(Request):
     to: Instant | None = Field(None, description="Left out: 14 days later.")
 
 
+class RestrictionRead(Response):
+    """A time of the week in which a layer works."""
+
+    weekdays: list[Weekday]
+    from_time: TimeOfDay
+    to_time: TimeOfDay
+
+
 class LayerRead(Response):
     """A layer, as it is."""
 
@@ -158,7 +165,7 @@ class LayerRead(Response):
     starts_at: datetime
     ends_at: datetime | None
     participants: list[UUID]
-    restrictions: list[Restriction]
+    restrictions: list[RestrictionRead]
 
 
 class ScheduleColumns(Resource):
@@ -180,13 +187,13 @@ class ScheduleRead(ScheduleColumns):
     has_calendar_feed: bool
 
 
-class CalendarFeed(BaseModel):
+class CalendarFeed(Response):
     """The address of a schedule's calendar. It is shown once; whoever has it can read."""
 
     url: str
 
 
-class SchedulePage(BaseModel):
+class SchedulePage(Response):
     """A page of schedules, oldest first."""
 
     items: list[ScheduleRead]
@@ -212,7 +219,7 @@ class OverrideRead(Resource):
     created_at: datetime
 
 
-class OverridePage(BaseModel):
+class OverridePage(Response):
     """A page of overrides, oldest first."""
 
     items: list[OverrideRead]
@@ -241,14 +248,14 @@ class GapRead(Response):
     ends_at: datetime
 
 
-class ShiftsRead(BaseModel):
+class ShiftsRead(Response):
     """Who is on call, and when nobody is."""
 
     shifts: list[ShiftRead]
     gaps: list[GapRead]
 
 
-class OnCallRead(BaseModel):
+class OnCallRead(Response):
     """Who is on call at an instant, until when, and who is next; null: nobody."""
 
     schedule_id: UUID
@@ -258,7 +265,7 @@ class OnCallRead(BaseModel):
     next: ShiftRead | None
 
 
-class OnCallPage(BaseModel):
+class OnCallPage(Response):
     """Who is on call, for a page of schedules."""
 
     items: list[OnCallRead]

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field, field_serializer
+from pydantic import Field, field_serializer
 
-from incident_service.core.fields import Name, Patch, Request, Response, Text
+from incident_service.core.fields import Name, Patch, Request, Response, Text, open_words
 from incident_service.core.resources import Resource
 from incident_service.incidents.timeline import EventKind
 from incident_service.subscriptions.models import DeliveryStatus
@@ -23,8 +23,10 @@ Url = Annotated[
         "INCIDENT_SERVICE_OUTBOUND_ALLOW."
     ),
 ]
-Kinds = Annotated[
-    list[EventKind], Field(max_length=100, description="Only events of these kinds; empty: all.")
+ANY_KIND = "Only events of these kinds; empty: all."
+Kinds = Annotated[list[EventKind], Field(max_length=100, description=ANY_KIND)]
+OpenKinds = Annotated[
+    list[Annotated[EventKind, open_words(EventKind)]], Field(max_length=100, description=ANY_KIND)
 ]
 
 
@@ -36,7 +38,7 @@ class SubscriptionCreate(Request):
     )
     name: Name
     url: Url
-    kinds: Kinds = Field(default_factory=list)
+    kinds: OpenKinds = Field(default_factory=list)
 
 
 class SubscriptionUpdate(Patch):
@@ -44,7 +46,7 @@ class SubscriptionUpdate(Patch):
 
     name: Name | None = None
     url: Url | None = None
-    kinds: Kinds | None = None
+    kinds: OpenKinds | None = None
     is_enabled: bool | None = Field(
         None, description="true goes on where it stopped, with every event since."
     )
@@ -90,7 +92,7 @@ class SubscriptionWithSecret(SubscriptionRead):
     secret: str = Field(description="Checks the signatures (Standard Webhooks).")
 
 
-class SubscriptionPage(BaseModel):
+class SubscriptionPage(Response):
     """A page of subscriptions, oldest first."""
 
     items: list[SubscriptionRead]
@@ -104,7 +106,7 @@ class DeliveryRead(Response):
     subscription_id: UUID
     incident_id: UUID | None = Field(description="null: a ping.")
     sequence: int = Field(description="Of the event, in its incident's timeline.")
-    kind: str
+    kind: str = Field(description="`ping`, or the kind of the event, as in the timeline.")
     status: DeliveryStatus
     attempts: int
     due_at: datetime = Field(
@@ -117,7 +119,7 @@ class DeliveryRead(Response):
     delivered_at: datetime | None
 
 
-class DeliveryPage(BaseModel):
+class DeliveryPage(Response):
     """A page of deliveries, newest first."""
 
     items: list[DeliveryRead]

@@ -7,9 +7,17 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, Field, field_serializer
+from pydantic import AfterValidator, Field, field_serializer
 
-from incident_service.core.fields import ExternalId, Instant, Name, Patch, Request, Response
+from incident_service.core.fields import (
+    ExternalId,
+    Instant,
+    Name,
+    Patch,
+    Request,
+    Response,
+    open_words,
+)
 from incident_service.core.resources import Resource
 from incident_service.teams.addresses import masked, problem_with_email
 from incident_service.teams.models import Channel, Role, Scope
@@ -58,6 +66,7 @@ Bundle = Annotated[
     Field(description="false, for machines: one page an incident, at once, instead of bundles."),
 ]
 
+ShownChannel = Annotated[Channel, open_words(Channel)]
 TeamChannelKind = Literal[Channel.SLACK, Channel.WEBHOOK, Channel.APPRISE]
 Masked = Annotated[str, Field(description="Masked: enough to tell addresses apart.")]
 SigningSecret = Annotated[
@@ -95,7 +104,7 @@ class TeamRead(Resource):
     updated_at: datetime
 
 
-class TeamPage(BaseModel):
+class TeamPage(Response):
     """A page of teams, oldest first."""
 
     items: list[TeamRead]
@@ -139,7 +148,7 @@ class UserRead(Resource):
     updated_at: datetime
 
 
-class UserPage(BaseModel):
+class UserPage(Response):
     """A page of people, oldest first."""
 
     items: list[UserRead]
@@ -161,7 +170,7 @@ class MembershipRead(Resource):
     created_at: datetime
 
 
-class MembershipPage(BaseModel):
+class MembershipPage(Response):
     """A page of a team's members."""
 
     items: list[MembershipRead]
@@ -189,7 +198,7 @@ class ContactMethodRead(Resource):
 
     id: UUID
     user_id: UUID
-    kind: Channel
+    kind: ShownChannel
     address: Masked
     bundle: bool
     is_enabled: bool
@@ -212,7 +221,7 @@ class ContactMethodCreated(ContactMethodRead):
     signing_secret: SigningSecret
 
 
-class ContactMethodPage(BaseModel):
+class ContactMethodPage(Response):
     """A page of contact methods, oldest first."""
 
     items: list[ContactMethodRead]
@@ -243,7 +252,7 @@ class TeamChannelRead(Resource):
     id: UUID
     team_id: UUID
     name: str
-    kind: Channel
+    kind: ShownChannel
     address: Masked
     bundle: bool
     is_enabled: bool
@@ -263,7 +272,7 @@ class TeamChannelCreated(TeamChannelRead):
     signing_secret: SigningSecret
 
 
-class TeamChannelPage(BaseModel):
+class TeamChannelPage(Response):
     """A page of a team's channels, oldest first."""
 
     items: list[TeamChannelRead]
@@ -318,14 +327,14 @@ class ApiKeyCreated(ApiKeyRead):
     key: str
 
 
-class ApiKeyPage(BaseModel):
+class ApiKeyPage(Response):
     """A page of API keys, oldest first."""
 
     items: list[ApiKeyRead]
     next_cursor: str | None
 
 
-class AuditRefusal(BaseModel):
+class AuditRefusal(Response):
     """Why a request was refused, how its key begins, and where it came from."""
 
     code: str
@@ -344,7 +353,7 @@ class AuditEntryRead(Response):
     id: UUID
     at: datetime
     action: str = Field(description="The operation, like `update_team`.")
-    actor_type: str = Field(description="`user`, `api_key`, `system`, or `unknown`.")
+    actor_type: Annotated[str, open_words(["user", "api_key", "system", "unknown"])]
     actor_id: UUID | None
     actor_name: str
     resource_type: str | None
@@ -358,7 +367,7 @@ class AuditEntryRead(Response):
     request_id: UUID | None
 
 
-class AuditEntryPage(BaseModel):
+class AuditEntryPage(Response):
     """A page of the audit log, newest first."""
 
     items: list[AuditEntryRead]

@@ -7,12 +7,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from incident_service.core.fields import without_null
 from incident_service.core.openapi import errors
 
 Node = dict[str, Any]
 REF = "#/components/schemas/"
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-OF_FASTAPI = ("HTTPValidationError", "ValidationError")
+PROBLEM = "Problem"
 CONTENT = frozenset({"example", "examples", "default", "enum", "const"})
 MOST_INT32 = 2**31 - 1
 # A number of JSON is exact up to here in every language.
@@ -24,15 +25,14 @@ def finish(raw: Mapping[str, Any], schemas: Mapping[str, Node]) -> Node:
     document: Node = deepcopy(dict(raw))
     components: Node = document.setdefault("components", {})
     named: Node = {**components.get("schemas", {}), **deepcopy(dict(schemas))}
-    for name in OF_FASTAPI:
-        named.pop(name, None)
-    components["schemas"] = dict(sorted(named.items()))
+    components["schemas"] = named
     document["servers"] = [{"url": "/"}]
     for method, operation in operations(document):
         finish_operation(method, operation, named)
+    components["schemas"] = used(document)
     for node in nodes(document):
         limit_integer(node)
-    for name, schema in named.items():
+    for name, schema in components["schemas"].items():
         drop_titles(schema)
         schema["title"] = name
     drop_titles(document["paths"])
@@ -59,7 +59,7 @@ def finish_operation(method: str, operation: Node, schemas: Mapping[str, Node]) 
     statuses = errors.possible(method, operation, names)
     operation.pop(errors.EXACTLY, None)
     before = operation["responses"]
-    kept = {code: before[code] for code in before if is_success(code)}
+    kept = {code: without_charset(before[code]) for code in before if is_success(code)}
     added = {str(code): errors.shown(code, before.get(str(code))) for code in sorted(statuses)}
     operation["responses"] = dict(sorted({**kept, **added}.items()))
 
@@ -67,6 +67,12 @@ def finish_operation(method: str, operation: Node, schemas: Mapping[str, Node]) 
 def is_success(code: str) -> bool:
     """Say whether a response is one that the route itself describes in full."""
     return code.isdecimal() and int(code) < errors.FIRST_ERROR
+
+
+def without_charset(response: Node) -> Node:
+    """Return a response whose media types have no parameters: generators compare them whole."""
+    content = {name.partition(";")[0]: each for name, each in response.get("content", {}).items()}
+    return {**response, "content": content} if content else response
 
 
 def show_scope(operation: Node) -> None:
@@ -93,14 +99,24 @@ def body_names(operation: Node, schemas: Mapping[str, Node]) -> Iterator[str]:
         yield from schemas.get(name, {}).get("properties", {})
 
 
-def without_null(schema: Node) -> Node:
-    """Return a schema without its null: what may be left out need not be null as well."""
-    choices = schema.get("anyOf")
-    if not choices:
-        return schema
-    left = [choice for choice in choices if choice.get("type") != "null"]
-    rest = {key: value for key, value in schema.items() if key != "anyOf"}
-    return {**left[0], **rest} if len(left) == 1 else {**rest, "anyOf": left}
+def used(document: Node) -> dict[str, Node]:
+    """Return the schemas that an operation leads to, by their names."""
+    schemas: dict[str, Node] = document["components"]["schemas"]
+    found: set[str] = set()
+    waiting = [*references(document["paths"]), PROBLEM]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += references(schemas[name])
+    return {name: schemas[name] for name in sorted(found)}
+
+
+def references(node: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
+    """Yield the names of the schemas that a part of the document refers to."""
+    for each in nodes(node):
+        if isinstance(each.get("$ref"), str):
+            yield each["$ref"].removeprefix(REF)
 
 
 def limit_integer(schema: Node) -> None:

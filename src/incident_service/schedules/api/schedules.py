@@ -14,7 +14,7 @@ from incident_service.schedules import actions, queries
 from incident_service.schedules.models import Schedule, ScheduleLayer
 from incident_service.schedules.schemas import (
     LayerRead,
-    Restriction,
+    RestrictionRead,
     ScheduleColumns,
     ScheduleCreate,
     SchedulePage,
@@ -69,7 +69,7 @@ def shown_layer(layer: ScheduleLayer, participants: list[UUID]) -> LayerRead:
         starts_at=layer.starts_at,
         ends_at=layer.ends_at,
         participants=participants,
-        restrictions=[Restriction.model_validate(each) for each in layer.restrictions],
+        restrictions=[RestrictionRead.model_validate(each) for each in layer.restrictions],
     )
 
 
