@@ -1,11 +1,12 @@
 """Compose the API: routers, middleware, error handlers."""
 
 import asyncio
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
@@ -37,6 +38,7 @@ from incident_service.core.methods import Methods
 from incident_service.core.middleware import ReplayOnConflict, RequestId
 from incident_service.core.query_parameters import refuse_unknown_parameters
 from incident_service.core.openapi import contents, document
+from incident_service.core.openapi.older import to_3_0
 from incident_service.core.readiness import Degradation, Degradations
 from incident_service.core.request_times import RequestTimes
 from incident_service.core.runtime import LARGE_OFFSET_S, Runtime
@@ -112,6 +114,11 @@ class Api(FastAPI):
             conditional.describe(self._document)
         return self._document
 
+    @cached_property
+    def older_document(self) -> dict[str, Any]:
+        """The same document in OpenAPI 3.0, for generators that do not read 3.1."""
+        return to_3_0(self.openapi())
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if shortcut.is_for(scope):
@@ -165,6 +172,7 @@ def create_app(
     app.include_router(health.router)
     app.include_router(readiness.router)
     add_documentation(app)
+    app.add_route("/openapi-3.0.json", show_older_document, include_in_schema=False)
     install_error_handlers(app, all_conflicts())
     app.add_middleware(Deprecations)
     app.add_middleware(RequestTimes)
@@ -185,6 +193,12 @@ def equip(app: FastAPI, settings: Settings, transactions: Transactions) -> None:
     app.state.limits = limiting.limits_of(settings)
     app.state.intake = Intake(transactions, limits_of(settings))
     app.state.note_refusal = Refusals(transactions, find_key).note
+
+
+async def show_older_document(request: Request) -> JSONResponse:
+    """Show the document in OpenAPI 3.0."""
+    app: Api = request.app
+    return JSONResponse(app.older_document)
 
 
 def find_key(request: Request) -> str | None:

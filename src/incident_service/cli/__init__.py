@@ -57,6 +57,9 @@ Console = Annotated[
 File = Annotated[
     Path, typer.Option("--file", "-f", help="The file, in YAML or JSON; - is standard input.")
 ]
+In30 = Annotated[
+    bool, typer.Option("--3.0", help="In OpenAPI 3.0, for generators that do not read 3.1.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do it, show it, and take it back.")]
 Prune = Annotated[
     bool,
@@ -141,9 +144,9 @@ def doctor() -> None:
 
 
 @app.command()
-def openapi() -> None:
-    """Print the OpenAPI document."""
-    print(as_text())
+def openapi(*, in_3_0: In30 = False) -> None:
+    """Print the OpenAPI document, from which clients can be generated."""
+    print(as_text(in_3_0=in_3_0))
 
 
 @app.command("apply")

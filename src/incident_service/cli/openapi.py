@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+from incident_service.core.openapi.older import to_3_0
 from incident_service.core.runtime import open_runtime
 from incident_service.main import create_serving_app
 from incident_service.settings import Settings
@@ -12,9 +13,12 @@ from incident_service.settings import Settings
 NOWHERE = {"database_url": "postgresql+asyncpg://", "redis_url": "redis://"}
 
 
-def as_text() -> str:
+def as_text(*, in_3_0: bool = False) -> str:
     """Return the document: the same text for the same release, whatever the machine."""
-    return json.dumps(asyncio.run(document()), indent=2, sort_keys=True, ensure_ascii=False)
+    shown = asyncio.run(document())
+    if in_3_0:
+        shown = to_3_0(shown)
+    return json.dumps(shown, indent=2, sort_keys=True, ensure_ascii=False)
 
 
 async def document() -> dict[str, Any]:

@@ -74,7 +74,9 @@ class LayerShape(Request):
     unit: ShiftUnit = ShiftUnit.WEEK
     every: int = Field(1, ge=1, le=366, description="A shift lasts so many units.")
     handoff_time: TimeOfDay = Field(
-        time(9), description="When shifts begin, on the clock of the schedule's time zone."
+        time(9),
+        description="When shifts begin, on the clock of the schedule's time zone.",
+        json_schema_extra={"default": "09:00"},
     )
     handoff_weekday: Weekday | None = Field(None, description="For weeks; left out: Monday.")
     starts_at: Instant | None = Field(
