@@ -38,6 +38,8 @@ from incident_service.core.methods import Methods
 from incident_service.core.middleware import ReplayOnConflict, RequestId
 from incident_service.core.query_parameters import refuse_unknown_parameters
 from incident_service.core.openapi import contents, document
+from incident_service.core.openapi.examples.requests import REQUESTS
+from incident_service.core.openapi.examples.responses import RESPONSES
 from incident_service.core.openapi.older import to_3_0
 from incident_service.core.readiness import Degradation, Degradations
 from incident_service.core.request_times import RequestTimes
@@ -110,7 +112,7 @@ class Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the document that clients are generated from."""
         if self._document is None:
-            self._document = document.finish(super().openapi(), UNROUTED)
+            self._document = document.finish(super().openapi(), UNROUTED, REQUESTS | RESPONSES)
             conditional.describe(self._document)
         return self._document
 

@@ -20,8 +20,13 @@ MOST_INT32 = 2**31 - 1
 MOST_EXACT = 2**53 - 1
 
 
-def finish(raw: Mapping[str, Any], schemas: Mapping[str, Node]) -> Node:
-    """Return the document; `schemas` are named ones that no route of FastAPI mentions."""
+def finish(
+    raw: Mapping[str, Any], schemas: Mapping[str, Node], examples: Mapping[str, Any]
+) -> Node:
+    """Return the document.
+
+    `schemas` are named ones that no route of FastAPI mentions; `examples` go to schemas by name.
+    """
     document: Node = deepcopy(dict(raw))
     components: Node = document.setdefault("components", {})
     named: Node = {**components.get("schemas", {}), **deepcopy(dict(schemas))}
@@ -35,6 +40,8 @@ def finish(raw: Mapping[str, Any], schemas: Mapping[str, Node]) -> Node:
     for name, schema in components["schemas"].items():
         drop_titles(schema)
         schema["title"] = name
+        if name in examples:
+            schema["examples"] = [examples[name]]
     drop_titles(document["paths"])
     return document
 
