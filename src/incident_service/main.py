@@ -123,14 +123,21 @@ class Api(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if shortcut.is_for(scope):
-            scope["app"] = self
-            await WITH_ID(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, guarded(scope, send, self.state.guards))
+        scope["app"] = self
+        await WITH_ID(scope, receive, send)
 
 
-WITH_ID = RequestId(shortcut.handle)
+async def take(scope: Scope, receive: Receive, send: Send) -> None:
+    """Handle one request, the short way or the usual one."""
+    if shortcut.is_for(scope):
+        await shortcut.handle(scope, receive, send)
+    else:
+        app: FastAPI = scope["app"]
+        await FastAPI.__call__(app, scope, receive, guarded(scope, send, app.state.guards))
+
+
+# Around everything: an answer that says that something went wrong has its id as well.
+WITH_ID = RequestId(take)
 
 
 def create_app(
@@ -183,7 +190,6 @@ def create_app(
     app.add_middleware(RateLimit)
     app.add_middleware(Methods)
     let_in_origins(app, settings)
-    app.add_middleware(RequestId)
     return app
 
 

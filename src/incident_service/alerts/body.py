@@ -27,6 +27,8 @@ class NotUnpacked(Malformed):
 class UnknownEncoding(UnsupportedMedia):
     """Send the body as it is, or with `Content-Encoding: gzip` or `deflate`."""
 
+    accepted: Mapping[str, str] = {"Accept-Encoding": "gzip, deflate, identity"}
+
 
 async def read(chunks: AsyncIterator[bytes], headers: Mapping[str, str], limits: Limits) -> bytes:
     """Read and unpack a body.

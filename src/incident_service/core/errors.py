@@ -18,6 +18,7 @@ it says what to do and never repeats input.
 """
 
 import re
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -66,7 +67,9 @@ class TooLarge(DomainError):
 
 
 class UnsupportedMedia(DomainError):
-    """The content encoding is not one the service reads."""
+    """The body is of a kind that the service does not read; the headers say what it reads."""
+
+    accepted: Mapping[str, str] = {"Accept": "application/json"}
 
 
 class Invalid(DomainError):

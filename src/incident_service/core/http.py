@@ -31,6 +31,8 @@ log = structlog.get_logger()
 NoteRefusal = Callable[[Request, errors.DomainError], Awaitable[None]]
 PROBLEM = "application/problem+json"
 MAX_LISTED_ERRORS = 20
+# The names of unknown members are the caller's own, and may be as long as a body.
+MOST_POINTER = 500
 # In a request's scope: whether a conflict between transactions may simply be tried again.
 MAY_REPLAY = "incident_service.may_replay"
 
@@ -51,6 +53,10 @@ STATUS: dict[type[errors.DomainError], int] = {
 # 57: an operator stopped it or a timeout did; 53: out of connections; 55P03: lock timeout;
 # 08: the connection broke; 40: the retries did not help; 25006: a read-only standby.
 TRY_AGAIN_CLASSES = ("57", "53", "55", "08", "40", "25006")
+
+
+class NotSentAsJson(errors.UnsupportedMedia):
+    """Send the body as JSON, with `Content-Type: application/json`."""
 
 
 class FieldError(fields.Response):
@@ -134,6 +140,11 @@ async def render_domain_error(request: Request, error: Exception) -> JSONRespons
     note: NoteRefusal | None = getattr(request.app.state, "note_refusal", None)
     if note and isinstance(error, errors.Unauthenticated | errors.Forbidden):
         await note(request, error)
+    return answer_of(error)
+
+
+def answer_of(error: errors.DomainError) -> JSONResponse:
+    """Render what the domain, or the edge, refused."""
     status = status_of(error)
     listed = None
     if isinstance(error, errors.Invalid):
@@ -141,6 +152,8 @@ async def render_domain_error(request: Request, error: Exception) -> JSONRespons
     headers = extra_headers(status)
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, errors.UnsupportedMedia):
+        headers |= error.accepted
     return problem(status, error.code, error.detail, listed=listed, headers=headers)
 
 
@@ -160,8 +173,14 @@ def extra_headers(status: int) -> dict[str, str]:
 async def render_invalid_request(_request: Request, error: Exception) -> JSONResponse:
     """Render what pydantic refused: where and why, never the input itself."""
     assert isinstance(error, RequestValidationError)
+    if isinstance(error.body, bytes):  # as FastAPI leaves what is not said to be JSON
+        return answer_of(NotSentAsJson())
     listed = [
-        FieldError(pointer=pointer(item["loc"]), code=item["type"], message=item["msg"])
+        FieldError(
+            pointer=pointer(item["loc"])[:MOST_POINTER],
+            code=item["type"],
+            message=printable(item["msg"]),
+        )
         for item in error.errors()[:MAX_LISTED_ERRORS]
     ]
     if any(item.code == "json_invalid" for item in listed):
@@ -172,7 +191,14 @@ async def render_invalid_request(_request: Request, error: Exception) -> JSONRes
 def pointer(location: tuple[Any, ...]) -> str:
     """Turn pydantic's location into a JSON pointer; `query` and `path` stay visible."""
     parts = location[1:] if location and location[0] == "body" else location
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+    return "".join(
+        "/" + printable(str(part)).replace("~", "~0").replace("/", "~1") for part in parts
+    )
+
+
+def printable(text: str) -> str:
+    """Return a text that can be sent: the name of a member may hold half a character."""
+    return text.encode("utf-8", "replace").decode()
 
 
 async def render_http_exception(request: Request, error: Exception) -> JSONResponse:
