@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -69,6 +70,7 @@ class Contract:
         elif media_type not in declared:
             yield f"{status} is not declared as {media_type!r}"
         elif media_type.endswith("json"):
+            yield from code_differences(media_type, answer)
             place = ("paths", path, answer.request.method.lower(), "responses", status)
             pointer = pointer_of(*place, "content", media_type, "schema")
             yield from self.schema_differences(pointer, answer)
@@ -87,6 +89,19 @@ class Contract:
 
     def find_path(self, path: str) -> str | None:
         return next((name for pattern, name in self.paths if pattern.fullmatch(path)), None)
+
+
+@cache
+def documented_codes() -> frozenset[str]:
+    """The codes of errors that docs/errors.md lists."""
+    text = (Path(__file__).parents[1] / "docs" / "errors.md").read_text()
+    return frozenset(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+
+
+def code_differences(media_type: str, answer: httpx.Response) -> Iterator[str]:
+    """Say when the code of a problem is not documented."""
+    if media_type == PROBLEM and answer.json()["code"] not in documented_codes():
+        yield f"docs/errors.md does not list {answer.json()['code']!r}"
 
 
 def pattern_of(path: str) -> re.Pattern[str]:

@@ -179,7 +179,7 @@ async def render_invalid_request(_request: Request, error: Exception) -> JSONRes
         FieldError(
             pointer=pointer(item["loc"])[:MOST_POINTER],
             code=item["type"],
-            message=printable(item["msg"]),
+            message=item["msg"],
         )
         for item in error.errors()[:MAX_LISTED_ERRORS]
     ]
@@ -191,14 +191,7 @@ async def render_invalid_request(_request: Request, error: Exception) -> JSONRes
 def pointer(location: tuple[Any, ...]) -> str:
     """Turn pydantic's location into a JSON pointer; `query` and `path` stay visible."""
     parts = location[1:] if location and location[0] == "body" else location
-    return "".join(
-        "/" + printable(str(part)).replace("~", "~0").replace("/", "~1") for part in parts
-    )
-
-
-def printable(text: str) -> str:
-    """Return a text that can be sent: the name of a member may hold half a character."""
-    return text.encode("utf-8", "replace").decode()
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 async def render_http_exception(request: Request, error: Exception) -> JSONResponse:

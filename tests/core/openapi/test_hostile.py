@@ -67,6 +67,8 @@ def leaves(node: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | 
         case list():
             for index, value in enumerate(node):
                 yield from leaves(value, (*path, index))
+        case _:
+            pass
     if path:
         yield path
 
