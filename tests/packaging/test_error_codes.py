@@ -10,8 +10,10 @@ from incident_service.core.http import STATUS
 from incident_service.main import all_conflicts
 
 ROW = re.compile(r"^\| `(\w+)` \| (\d{3}) \| \S", re.MULTILINE)
-# These answer with pages for people and with words of commands, not with problems.
-FOR_PEOPLE = tuple(f"incident_service.{name}" for name in ("answering", "configuration", "cli"))
+# These answer with pages for people or with words of commands, not with problems.
+FOR_PEOPLE = tuple(
+    f"incident_service.{name}" for name in ("answering", "cli", "configuration", "teams.bootstrap")
+)
 
 
 def listed() -> set[tuple[str, int]]:
