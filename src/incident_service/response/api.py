@@ -9,6 +9,7 @@ from incident_service.core.conditional import IfMatch, Seeing, Tagged, Tagging
 from incident_service.core.db import Tx
 from incident_service.core.http import InTx
 from incident_service.incidents.related import shown_related, tag_of
+from incident_service.core.openapi.errors import only
 from incident_service.incidents.schemas import IncidentRead
 from incident_service.response import (
     actions,
@@ -45,6 +46,8 @@ one = APIRouter(prefix="/incidents/{incident_id}", tags=["incidents"], route_cla
 CONFLICTS: dict[str, str] = {}
 NOTHING_SAID = VerbRequest()
 JUST_RESOLVE = ResolveRequest()
+# What does not exist, or is in another state, is said of each incident by itself.
+EACH_ANSWERS = only(400, 401, 403, 413, 415, 422, 429, 500, 503)
 
 
 def order(incident_id: UUID, principal: Principal, body: VerbRequest, seen: Seeing) -> Order:
@@ -99,7 +102,7 @@ async def create_incident(
     return await result(tx, principal, done, tagged)
 
 
-@collection.post("/bulk/acknowledge")
+@collection.post("/bulk/acknowledge", openapi_extra=EACH_ANSWERS)
 async def acknowledge_incidents(
     request: Request, principal: ResponderAlone, body: BulkRequest
 ) -> BulkResult:
@@ -108,7 +111,7 @@ async def acknowledge_incidents(
     return bulk_result(await bulk.acknowledge(request.app.state.transactions, wanted))
 
 
-@collection.post("/bulk/resolve")
+@collection.post("/bulk/resolve", openapi_extra=EACH_ANSWERS)
 async def resolve_incidents(
     request: Request, principal: ResponderAlone, body: BulkResolveRequest
 ) -> BulkResult:

@@ -42,7 +42,7 @@ def test_errors_follow_from_what_is_asked_for(method, operation, expected):
 
 def test_what_a_body_names_may_not_exist():
     assert 404 in of("post", ("team_id",), requestBody={})
-    assert 404 not in of("post", ("name",), requestBody={})
+    assert 404 not in of("post", ("name", "external_id"), requestBody={})
 
 
 def test_an_operation_may_add_errors():
@@ -53,3 +53,9 @@ def test_an_operation_may_add_errors():
 
 def test_an_operation_may_name_its_errors_itself():
     assert possible("post", {"responses": OK, "security": [{"A": []}]} | only(400), ()) == {400}
+
+
+def test_a_header_adds_its_errors_to_those_that_are_named():
+    operation = {"responses": OK, "parameters": parameter("header", "Idempotency-Key")} | only(400)
+
+    assert possible("post", operation, ()) == {400, 409, 422}

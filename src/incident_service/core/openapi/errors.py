@@ -60,35 +60,37 @@ def possible(method: str, operation: Mapping[str, Any], body_names: Iterable[str
 
     `body_names` are the names of the members that its body may have.
     """
+    parameters = operation.get("parameters", [])
     if EXACTLY in operation:
-        return set(operation[EXACTLY])
-    statuses = {500, 503} | declared(operation) | of_parameters(operation.get("parameters", []))
+        return set(operation[EXACTLY]) | of_headers(parameters)
+    statuses = {500, 503} | declared(operation) | of_headers(parameters) | of_places(parameters)
     if operation.get("security"):
         statuses |= {401, 403, 429}
     if "requestBody" in operation:
         statuses |= {400, 413, 415, 422}
-    if any(name.endswith("_id") for name in body_names):
+    if any(name.endswith("_id") and name != "external_id" for name in body_names):
         statuses.add(404)  # of what the body names
     if method in CHANGING and operation.get(SCOPE) != "read":
         statuses.add(409)
     return statuses
 
 
-def of_parameters(parameters: Iterable[Mapping[str, Any]]) -> set[int]:
-    """Return what an operation may answer because of its parameters."""
+def of_places(parameters: Iterable[Mapping[str, Any]]) -> set[int]:
+    """Return what an operation may answer because of its address."""
     statuses: set[int] = set()
     for parameter in parameters:
         statuses.add(422)
-        match parameter["in"], parameter["name"].lower():
-            case "path", _:
-                statuses.add(404)
-            case "query", "cursor":
-                statuses.add(400)
-            case "header", name:
-                statuses |= BY_HEADER.get(name, frozenset())
-            case _:
-                pass
+        if parameter["in"] == "path":
+            statuses.add(404)
+        elif parameter["name"] == "cursor":
+            statuses.add(400)
     return statuses
+
+
+def of_headers(parameters: Iterable[Mapping[str, Any]]) -> set[int]:
+    """Return what an operation may answer because of the headers that it reads."""
+    names = [each["name"].lower() for each in parameters if each["in"] == "header"]
+    return {status for name in names for status in BY_HEADER.get(name, ())}
 
 
 def declared(operation: Mapping[str, Any]) -> set[int]:
