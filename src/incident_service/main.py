@@ -36,11 +36,11 @@ from incident_service.core.http import Problem, install_error_handlers
 from incident_service.core.limiting import RateLimit
 from incident_service.core.methods import Methods
 from incident_service.core.middleware import ReplayOnConflict, RequestId
-from incident_service.core.query_parameters import refuse_unknown_parameters
 from incident_service.core.openapi import contents, document
 from incident_service.core.openapi.examples.requests import REQUESTS
 from incident_service.core.openapi.examples.responses import RESPONSES
 from incident_service.core.openapi.older import to_3_0
+from incident_service.core.query_parameters import refuse_unknown_parameters
 from incident_service.core.readiness import Degradation, Degradations
 from incident_service.core.request_times import RequestTimes
 from incident_service.core.runtime import LARGE_OFFSET_S, Runtime

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request, Response
 from incident_service.core.conditional import IfMatch, Seeing, Tagged, Tagging
 from incident_service.core.db import Tx
 from incident_service.core.http import InTx
-from incident_service.incidents.related import shown_related, tag_of
 from incident_service.core.openapi.errors import only
+from incident_service.incidents.related import shown_related, tag_of
 from incident_service.incidents.schemas import IncidentRead
 from incident_service.response import (
     actions,
