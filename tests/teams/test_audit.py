@@ -189,7 +189,7 @@ async def test_each_change_of_the_configuration_is_one_entry_and_nothing_else_is
     (entry,) = made
     assert (entry.action, entry.resource_type) == (operation, RESOURCE_OF[operation])
     assert (entry.actor_type, entry.refused) == ("api_key", None)
-    assert str(entry.request_id) == answer.headers["x-request-id"]
+    assert entry.request_id == answer.headers["x-request-id"]
     assert entry.before != entry.after or "rotate" in operation or "feed" in operation
     shown = json.dumps([entry.before, entry.after, entry.resource_name])
     assert [secret for secret in secrets_in(body, answer) if secret in shown] == []

@@ -37,7 +37,7 @@ async def test_an_unknown_key_is_kept_by_its_beginning_only(anonymous, refused):
         "address": "127.0.0.1",
     }
     assert (entry.action, entry.actor_type, entry.count) == ("list_teams", "unknown", 1)
-    assert str(entry.request_id) == answer.headers["x-request-id"]
+    assert entry.request_id == answer.headers["x-request-id"]
 
 
 async def test_a_key_that_may_not_do_this_is_named(anonymous, transactions, refused):

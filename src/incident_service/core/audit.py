@@ -81,7 +81,11 @@ class AuditEntry(Base):
     count: Mapped[int] = mapped_column(
         server_default=text("1"), comment="refused requests alike so far: 1, 10, 100, …"
     )
-    request_id: Mapped[UUID | None]
+    # Named apart from its column: the previous release has only that, and writes it.
+    earlier_request_id: Mapped[UUID | None] = mapped_column("request_id")
+    call_id: Mapped[str | None] = mapped_column(
+        comment="id of the request, as its caller or we gave it"
+    )
 
     __table_args__ = (
         Index("ix_audit_log_at", "at"),
@@ -89,3 +93,8 @@ class AuditEntry(Base):
         Index("ix_audit_log_actor_id_id", "actor_id", "id"),
         Index("ix_audit_log_resource_id_id", "resource_id", "id"),
     )
+
+    @property
+    def request_id(self) -> str | None:
+        """The id of the request that did it, whichever release has written it."""
+        return self.call_id or (str(self.earlier_request_id) if self.earlier_request_id else None)

@@ -13,11 +13,11 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-import structlog
 from sqlalchemy import Column, Connection, RowMapping, Table, event, inspect, select
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from incident_service.core.audit import Audited, Author, Part
+from incident_service.core.calls import current_call
 from incident_service.core.ids import new_id
 from incident_service.core.tables import Base, Sealed
 
@@ -262,7 +262,7 @@ def entries(session: Session, author: Author, at: datetime) -> list[dict[str, An
     """Return the rows of the audit log that the transaction owes; everything is written by now."""
     ledger: dict[tuple[Table, Key], Content | None] = session.info.pop(LEDGER, {})
     connection = session.connection()
-    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    call = current_call()
     rows = []
     for (root, key), before in ledger.items():
         after = read(connection, root, key)
@@ -285,7 +285,7 @@ def entries(session: Session, author: Author, at: datetime) -> list[dict[str, An
                 "team_id": team_of(connection, root, content),
                 "before": shown(was),
                 "after": shown(is_now),
-                "request_id": request_id,
+                "call_id": call.request_id if call else None,
             }
         )
     return rows

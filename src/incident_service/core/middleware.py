@@ -4,9 +4,10 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from incident_service.core import calls
+from incident_service.core.calls import Call, request_id_from
 from incident_service.core.db import ATTEMPTS, Overtaken, is_retryable
 from incident_service.core.http import MAY_REPLAY, problem
-from incident_service.core.ids import new_id
 
 log = structlog.get_logger()
 MAX_BODY = 1024 * 1024
@@ -14,7 +15,10 @@ INGEST = "/v1/ingest/"
 
 
 class RequestId:
-    """Give each request an id, in its log lines and in the answer's `X-Request-ID`."""
+    """Give each request its id, in its log lines and in the answer's `X-Request-ID`.
+
+    A caller's own is kept when it is sane. It belongs outermost, so that each answer has one.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -24,15 +28,21 @@ class RequestId:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = str(new_id())
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
+        call = scope[calls.IN_SCOPE] = Call(request_id_from(given))
+        header = (b"x-request-id", call.request_id.encode())
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                message["headers"] = [*message["headers"], header]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self.app(scope, receive, send_with_id)
+        token = calls.CURRENT.set(call)
+        try:
+            with structlog.contextvars.bound_contextvars(request_id=call.request_id):
+                await self.app(scope, receive, send_with_id)
+        finally:
+            calls.CURRENT.reset(token)
 
 
 class BodyTooLarge(Exception):

@@ -170,6 +170,7 @@ class IncidentEvent(Base):
     actor: Mapped[dict[str, Any]] = mapped_column(JSONB, comment="{type, id, name}")
     reason: Mapped[str | None]
     data: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    trace_context: Mapped[str | None] = mapped_column(comment="of what has changed it")
     at: Mapped[datetime]
 
     __table_args__ = (

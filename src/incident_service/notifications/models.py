@@ -82,6 +82,7 @@ class Notification(Base):
     page_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("pages.id", ondelete="SET NULL"), index=True
     )
+    trace_context: Mapped[str | None] = mapped_column(comment="of what has asked for it")
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -170,6 +171,7 @@ class Page(Base):
     sent_at: Mapped[datetime | None]
     last_error: Mapped[str | None]
     note: Mapped[str | None] = mapped_column(comment="what it says instead of its members")
+    trace_context: Mapped[str | None] = mapped_column(comment="that of its first member")
 
     __table_args__ = (
         Index("ix_pages_contact_method_id_created_at", "contact_method_id", "created_at"),

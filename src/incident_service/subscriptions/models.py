@@ -81,6 +81,7 @@ class WebhookDelivery(Base):
     due_at: Mapped[datetime] = mapped_column(comment="next attempt, or end of the lease")
     last_status: Mapped[int | None] = mapped_column(comment="HTTP; NULL: there was no answer")
     last_error: Mapped[str | None]
+    trace_context: Mapped[str | None] = mapped_column(comment="that of the event")
     created_at: Mapped[datetime]
     delivered_at: Mapped[datetime | None]
 

@@ -14,6 +14,7 @@ from fastapi import Request
 
 from incident_service.core.actor import Actor
 from incident_service.core.audit import AuditEntry
+from incident_service.core.calls import current_call
 from incident_service.core.db import DATABASE_AWAY, Transactions, Tx
 from incident_service.core.errors import DomainError
 from incident_service.core.http import operation_of
@@ -115,7 +116,7 @@ class Refusals:
             "key_hint": refusal.key_hint,
             "address": refusal.address,
         }
-        request_id = structlog.contextvars.get_contextvars().get("request_id")
+        call = current_call()
 
         async def write(tx: Tx) -> None:
             tx.add_row(
@@ -129,7 +130,7 @@ class Refusals:
                     "actor_name": actor.name,
                     "refused": refused,
                     "count": count,
-                    "request_id": request_id,
+                    "call_id": call.request_id if call else None,
                 },
             )
 

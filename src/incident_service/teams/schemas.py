@@ -364,7 +364,9 @@ class AuditEntryRead(Response):
     after: dict[str, Any] | None
     refused: AuditRefusal | None
     count: int
-    request_id: UUID | None
+    request_id: str | None = Field(
+        description="`X-Request-ID` of the request that did it: the caller's own, or ours."
+    )
 
 
 class AuditEntryPage(Response):
