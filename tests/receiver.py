@@ -22,6 +22,7 @@ class Received:
     key: str
     page: dict[str, Any]
     at_s: float
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_update(self) -> bool:
@@ -55,7 +56,9 @@ class WebhookReceiver:
                 break
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         self.received.append(
-            Received(scope["path"][1:], headers["webhook-id"], json.loads(body), monotonic_s())
+            Received(
+                scope["path"][1:], headers["webhook-id"], json.loads(body), monotonic_s(), headers
+            )
         )
         status = self.answers.pop(0) if self.answers else 200
         await send({"type": "http.response.start", "status": status, "headers": []})

@@ -21,6 +21,7 @@ from incident_service.core.db import DATABASE_AWAY, Transactions
 from incident_service.core.queue import Later, QueueDown, deserialize, make_redis, serialize
 from incident_service.core.reconciler import Sweep, Swept, reconcile
 from incident_service.core.runtime import MEASURE_EVERY_S, Runtime
+from incident_service.core.spans import span
 from incident_service.core.stopping import stops_within
 from incident_service.escalation.jobs import TimerJobs, overdue_timers, restore_jobs
 from incident_service.escalation.unreached import unreached_levels
@@ -228,7 +229,8 @@ def as_job(
 
     async def job(context: dict[Any, Any], argument: str) -> None:
         try:
-            await handler(argument)
+            with span(None):
+                await handler(argument)
         except Later as early:
             raise Retry(defer=max((early.at - clock()).total_seconds(), 0.01)) from early
         except Exception as error:

@@ -1,6 +1,7 @@
 """What arrives while a batch is at work goes into the next one, and nobody pays for another."""
 
 import asyncio
+from contextvars import ContextVar
 
 import pytest
 
@@ -82,3 +83,32 @@ async def test_a_caller_that_goes_away_costs_nobody_anything():
     assert await stays == 4
     with pytest.raises(asyncio.CancelledError):
         await gone
+
+
+WHO: ContextVar[str] = ContextVar("who", default="nobody")
+
+
+async def test_what_is_done_for_one_is_done_in_its_name_and_what_is_done_for_many_in_nobodys():
+    names: list[tuple[int, str]] = []
+    has_begun, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def work(items):
+        names.append((len(items), WHO.get()))
+        has_begun.set()
+        await may_go_on.wait()
+        return items
+
+    batches = Batches(work, most=10)
+
+    async def submit(name: str) -> None:
+        WHO.set(name)
+        await batches.submit(name)
+
+    callers = [asyncio.create_task(submit("first"))]
+    await has_begun.wait()
+    callers += [asyncio.create_task(submit(name)) for name in ("second", "third")]
+    may_go_on.set()
+    await asyncio.gather(*callers)
+    await submit("fourth")
+
+    assert names == [(1, "first"), (2, "nobody"), (1, "fourth")]

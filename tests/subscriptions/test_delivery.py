@@ -13,6 +13,8 @@ from tests.subscriptions.arrangements import ANYBODY
 from incident_service.core.clock import monotonic_s
 from incident_service.core.outbound import Outbound
 from incident_service.core.sealing import SealBroken, Sealer
+from incident_service.core.spans import span
+from incident_service.core.trace_context import read, start
 from incident_service.incidents.timeline import EventKind
 from incident_service.subscriptions import actions, record
 from incident_service.subscriptions.dispatch import Dispatcher
@@ -392,3 +394,19 @@ async def test_nothing_is_signed_by_a_secret_that_cannot_be_opened(desk, databas
     assert desk.receiver.heard == []
     assert delivery.status is DeliveryStatus.PENDING
     assert "INCIDENT_SERVICE_SEALING_KEY" in (delivery.last_error or "")
+
+
+async def test_an_event_goes_out_in_the_trace_of_what_has_made_it(desk):
+    caller = start()
+    await desk.subscribe()
+    incident = await desk.incident()
+    with span(caller):
+        await desk.happen(incident, OPENED)
+
+    await desk.run()
+
+    (heard,) = desk.receiver.heard
+    told = read([heard.headers["traceparent"]])
+    assert told
+    assert told.trace_id == caller.trace_id
+    assert told.span_id != caller.span_id

@@ -76,12 +76,14 @@ class Newcomers:
     """Episodes that begin to fire under one key, with the places of their answers.
 
     `goes_on` holds as long as all of them are firing episodes whose incident was resolved by
-    hand: they open a new incident rather than bringing that one back.
+    hand: they open a new incident rather than bringing that one back. `trace` is that of the
+    request that brought the first of them.
     """
 
     rows: list[Arriving] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     goes_on: bool = True
+    trace: str | None = None
 
     def arrival(self, actor: Actor) -> Arrival:
         """Describe them as one arrival: the highest priority counts."""
@@ -89,6 +91,7 @@ class Newcomers:
             tuple(row.fingerprint for row in self.rows),
             priorities.highest(*(row.priority for row in self.rows)),
             actor,
+            self.trace,
         )
 
     def answer(self, outcome: str, incident_id: UUID) -> None:
@@ -121,7 +124,7 @@ class Folding:
         self._why_ended = why_ended
         self._services = services
         self._newcomers: dict[Key, Newcomers] = defaultdict(Newcomers)
-        self._resent: list[tuple[Alert, Answer]] = []
+        self._resent: list[tuple[Alert, Answer, str | None]] = []
         self._late: list[tuple[UUID, UUID, Answer]] = []
         self._still_counted: set[UUID] = set()
         self._incidents: dict[UUID, Incident] = {}
@@ -146,27 +149,32 @@ class Folding:
         self._stored_with[row_id] = foreseen
         return foreseen
 
-    def arrived(self, row: Arriving, answer: Answer, *, goes_on: bool = False) -> None:
+    def arrived(
+        self, row: Arriving, answer: Answer, *, goes_on: bool = False, trace: str | None = None
+    ) -> None:
         """Note an episode that begins to fire, or fires again after its hold."""
         newcomers = self._newcomers[row.service_id, row.incident_fingerprint]
         newcomers.rows.append(row)
         newcomers.answers.append(answer)
         newcomers.goes_on &= goes_on
+        newcomers.trace = newcomers.trace or trace
 
-    def resent(self, row: Alert, answer: Answer) -> None:
+    def resent(self, row: Alert, answer: Answer, *, trace: str | None = None) -> None:
         """Note a known firing episode: it matters only when its incident is over."""
-        self._resent.append((row, answer))
+        self._resent.append((row, answer, trace))
 
     def came_late(self, row_id: UUID, newest: Alert | None, answer: Answer) -> None:
         """Note an ended episode that belongs to the incident of a newer one."""
         if newest is not None and newest.incident_id is not None:
             self._late.append((row_id, newest.incident_id, answer))
 
-    def ended(self, row: Alert, *, superseded: bool = False) -> None:
+    def ended(self, row: Alert, *, superseded: bool = False, trace: str | None = None) -> None:
         """Note an episode that stops firing; it follows its incident, not today's routing."""
         if row.incident_id is not None:
             self._ended[row.incident_id].append(row)
             self._flapped[row.incident_id] += superseded
+            if trace:
+                self._tx.traces[row.incident_id] = trace
 
     async def fold(self) -> None:
         """Open, join, reopen and resolve; all incidents are locked first, in one order.
@@ -206,17 +214,17 @@ class Folding:
 
     async def _believe_resent(self) -> None:
         """Let firing episodes whose incident was resolved by hand arrive again, when it is time."""
-        ids = {row.incident_id for row, _ in self._resent if row.incident_id}
+        ids = {row.incident_id for row, _, _ in self._resent if row.incident_id}
         over = await load_inactive(self._tx, ids)
-        for row, answer in self._resent:
+        for row, answer, trace in self._resent:
             incident = over.get(row.incident_id) if row.incident_id else None
             if row.incident_id and incident is None:
                 continue
             if incident is None:
-                self.arrived(Arriving.of(row), answer)
+                self.arrived(Arriving.of(row), answer, trace=trace)
             elif dedup.believes_again(describe(incident), self._tx.now):
                 self._still_counted.add(row.id)
-                self.arrived(Arriving.of(row), answer, goes_on=True)
+                self.arrived(Arriving.of(row), answer, goes_on=True, trace=trace)
 
     async def _load_services(self) -> None:
         used = {incident.service_id for incident in self._incidents.values()}
@@ -282,6 +290,8 @@ class Folding:
         meeting: dedup.Meeting,
     ) -> None:
         self._attach(incident, newcomers)
+        if arrival.trace:
+            self._tx.traces[incident.id] = arrival.trace
         self._joined_by[incident.id] = arrival.actor
         if incident.status is Status.OPEN and arrival.priority.outranks(incident.priority):
             self._effects.raised.append(incident)

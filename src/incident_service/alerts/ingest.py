@@ -41,12 +41,16 @@ from incident_service.observability import metrics
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The usable alerts of one webhook, and where they go: to `service_id` unless a rule is met."""
+    """The usable alerts of one webhook, and where they go: to `service_id` unless a rule is met.
+
+    `trace` is that of the request, as rows keep it.
+    """
 
     integration_id: UUID
     service_id: UUID
     alerts: tuple[IncomingAlert, ...]
     rules: tuple[Rule, ...] = ()
+    trace: str | None = None
 
     def routed(self) -> list[UUID]:
         """Return the id of the service of each alert."""
@@ -70,6 +74,7 @@ class Item:
     service: Service
     alert: IncomingAlert
     answer: Outcome
+    trace: str | None = None
 
     @property
     def identity(self) -> episodes.Identity:
@@ -87,7 +92,7 @@ async def ingest(tx: Tx, payloads: Sequence[Payload]) -> list[list[Outcome]]:
     routed = [payload.routed() for payload in payloads]
     services = await load_services(tx.session, set(chain(*routed)))
     items = [
-        Item(payload.integration_id, services[service_id], alert, answer)
+        Item(payload.integration_id, services[service_id], alert, answer, payload.trace)
         for payload, service_ids, outcomes in zip(payloads, routed, answers, strict=True)
         for alert, service_id, answer in zip(payload.alerts, service_ids, outcomes, strict=True)
     ]
@@ -158,7 +163,7 @@ class Batch:
             case Repeat(episode):
                 row = self._touch(item, stored.row(episode))
                 item.answer.outcome = "repeated"
-                self._folding.resent(row, item.answer)
+                self._folding.resent(row, item.answer, trace=item.trace)
             case Hold(episode, until):
                 self._touch(item, stored.row(episode)).refire_at = until
                 item.answer.outcome = "held"
@@ -179,7 +184,7 @@ class Batch:
         if decision.supersedes is not None:
             old = stored.row(decision.supersedes)
             self._superseded.append((old, max(decision.starts_at, old.starts_at)))
-            self._folding.ended(old, superseded=True)
+            self._folding.ended(old, superseded=True, trace=item.trace)
         row = self._row(item, decision.starts_at, estimated=decision.estimated)
         row["incident_id"] = self._folding.foresee(
             row["id"], (row["service_id"], row["incident_fingerprint"])
@@ -191,7 +196,7 @@ class Batch:
         end(row, decision.ends_at, self._tx.now)
         item.answer.outcome = "resolved"
         item.answer.incident_id = row.incident_id
-        self._folding.ended(row)
+        self._folding.ended(row, trace=item.trace)
         self._store_another_end(item, decision)
 
     def _end_again(self, item: Item, stored: Stored, decision: EndAgain) -> None:
@@ -276,7 +281,7 @@ class Batch:
         for row, ends_at in self._superseded:
             end(row, ends_at, self._tx.now)
         for new, item in self._arrivals:
-            self._folding.arrived(Arriving.new(new), item.answer)
+            self._folding.arrived(Arriving.new(new), item.answer, trace=item.trace)
         for row_id, item, newest in self._late:
             self._folding.came_late(row_id, newest, item.answer)
         await self._tx.flush()

@@ -27,6 +27,7 @@ from incident_service.catalog.models import IntegrationKind
 from incident_service.core.batching import Batches
 from incident_service.core.db import Transactions, Tx
 from incident_service.core.errors import Malformed, TooLarge, Unavailable
+from incident_service.core.spans import kept_trace
 from incident_service.observability import metrics
 
 log = structlog.get_logger()
@@ -177,7 +178,9 @@ class Intake:
         Raises:
             NotStored: a rule of the database was broken.
         """
-        payload = Payload(sender.integration_id, sender.service_id, tuple(alerts), sender.rules)
+        payload = Payload(
+            sender.integration_id, sender.service_id, tuple(alerts), sender.rules, kept_trace()
+        )
         try:
             return await self._folding.submit(payload)
         except IntegrityError as error:

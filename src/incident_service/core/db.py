@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -19,13 +20,15 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
-from incident_service.core import ledger, tables
+from incident_service.core import ledger, tables, trace_context
 from incident_service.core.audit import NOBODY_ELSE, AuditEntry, Author
 from incident_service.core.bulk import insert_rows
 from incident_service.core.clock import Clock, DatabaseClock, monotonic_s
 from incident_service.core.liveness import replace_dead_connections
 from incident_service.core.queue import Job, Queue, QueueDown
 from incident_service.core.sealing import Sealer
+from incident_service.core.spans import current_trace
+from incident_service.core.trace_context import TraceContext
 
 log = structlog.get_logger()
 Sessions = async_sessionmaker[AsyncSession]
@@ -68,7 +71,7 @@ class Tx:
     """One unit of work: a session, the instant it began, and the jobs it owes.
 
     `minute` is the length of a policy's minute: 60 s, or less in a drill. `author` is who appears
-    in the audit log for what it changes of the configuration.
+    in the audit log for what it changes of the configuration. `trace` is what it belongs to.
     """
 
     session: AsyncSession
@@ -79,6 +82,19 @@ class Tx:
     withdrawn: list[str] = field(default_factory=list)
     on_commit: list[Callable[[], object]] = field(default_factory=list)
     rows: dict[type[Base], list[dict[str, Any]]] = field(default_factory=dict)
+    trace: TraceContext | None = None
+    traces: dict[UUID, str] = field(default_factory=dict)
+
+    def trace_of(self, incident_id: UUID | None = None) -> str:
+        """Return, as rows keep it, the trace of what changes an incident, or anything else.
+
+        `traces` names those of incidents that several callers change in one transaction; else it
+        is the caller's, or one that begins here.
+        """
+        if incident_id in self.traces:
+            return self.traces[incident_id]
+        self.trace = self.trace or trace_context.start()
+        return self.trace.kept()
 
     def add_row(self, table: type[Base], row: dict[str, Any]) -> None:
         """Have a row written by the next flush, together with the others of its table."""
@@ -143,7 +159,7 @@ class Transactions:
             # Before the clock is asked: a wait for a connection would make `now` old, and a new
             # connection measures the clock.
             await session.connection()
-            tx = Tx(session, self.clock(), self.minute)
+            tx = Tx(session, self.clock(), self.minute, trace=current_trace())
             yield tx
             await tx.close()
         for count in tx.on_commit:

@@ -1,13 +1,18 @@
 """Pure ASGI middleware: what happens to every request, whatever it asks for."""
 
+from collections.abc import Iterable
+
 import structlog
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from incident_service.core import calls
 from incident_service.core.calls import Call, request_id_from
 from incident_service.core.db import ATTEMPTS, Overtaken, is_retryable
 from incident_service.core.http import MAY_REPLAY, problem
+from incident_service.core.spans import span
+from incident_service.core.trace_context import TraceContext, read
 
 log = structlog.get_logger()
 MAX_BODY = 1024 * 1024
@@ -15,9 +20,10 @@ INGEST = "/v1/ingest/"
 
 
 class RequestId:
-    """Give each request its id, in its log lines and in the answer's `X-Request-ID`.
+    """Give each request its id and its place in a trace.
 
-    A caller's own is kept when it is sane. It belongs outermost, so that each answer has one.
+    Both are in its log lines, the id also in the answer's `X-Request-ID`. A caller's own id is kept
+    when it is sane, and its trace is gone on with. It belongs outermost: each answer has an id.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -28,8 +34,8 @@ class RequestId:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
-        call = scope[calls.IN_SCOPE] = Call(request_id_from(given))
+        request_id, parent = read_identity(scope["headers"])
+        call = scope[calls.IN_SCOPE] = Call(request_id)
         header = (b"x-request-id", call.request_id.encode())
 
         async def send_with_id(message: Message) -> None:
@@ -39,10 +45,25 @@ class RequestId:
 
         token = calls.CURRENT.set(call)
         try:
-            with structlog.contextvars.bound_contextvars(request_id=call.request_id):
+            with bound_contextvars(request_id=call.request_id), span(parent):
                 await self.app(scope, receive, send_with_id)
         finally:
             calls.CURRENT.reset(token)
+
+
+def read_identity(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, TraceContext | None]:
+    """Return a request's id, and the place in a trace that it comes from, if it says one."""
+    given: bytes | None = None
+    traceparents: list[str] = []
+    tracestates: list[str] = []
+    for name, value in headers:
+        if name == b"traceparent":
+            traceparents.append(value.decode("latin-1"))
+        elif name == b"tracestate":
+            tracestates.append(value.decode("latin-1"))
+        elif name == b"x-request-id" and given is None:
+            given = value
+    return request_id_from(given), read(traceparents, tracestates)
 
 
 class BodyTooLarge(Exception):

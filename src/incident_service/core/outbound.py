@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 import httpx
 
 from incident_service.core.addresses import Address, refusal
+from incident_service.core.spans import current_trace
 from incident_service.settings import Network
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -138,7 +139,7 @@ class Outbound:
             "POST",
             target.copy_with(host=str(address)),
             content=content,
-            headers={**headers, **fixed_headers(target)},
+            headers={**trace_headers(), **headers, **fixed_headers(target)},
             extensions={
                 "timeout": {"connect": CONNECT_S},
                 "sni_hostname": target.raw_host.decode("ascii"),
@@ -157,6 +158,12 @@ def make_transport() -> httpx.AsyncHTTPTransport:
     return httpx.AsyncHTTPTransport(
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=0)
     )
+
+
+def trace_headers() -> dict[str, str]:
+    """Return what tells the receiver which trace the request belongs to."""
+    current = current_trace()
+    return current.headers if current else {}
 
 
 def fixed_headers(target: httpx.URL) -> dict[str, str]:

@@ -74,6 +74,7 @@ def record(
             "actor": actor.as_json(),
             "reason": reason,
             "data": data or {},
+            "trace_context": tx.trace_of(incident.id),
             "at": tx.now,
         },
     )

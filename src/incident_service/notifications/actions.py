@@ -138,6 +138,7 @@ def rows_of(tx: Tx, wanted: Request, habits: Mapping[UUID, Habits]) -> list[dict
             "repeat": wanted.repeat,
             "due_at": due_at,
             "status": NotificationStatus.PENDING,
+            "trace_context": tx.trace_of(wanted.incident_id),
             "created_at": tx.now,
             "updated_at": tx.now,
         }

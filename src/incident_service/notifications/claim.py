@@ -39,12 +39,18 @@ MOST_INCIDENTS = 50
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A page to send now; `user_id` is whose it is, if anybody's."""
+    """A page to send now; `user_id` is whose it is, if anybody's.
+
+    It belongs to `trace`, that of its first member when it was made; `other_traces` are those of
+    the other members.
+    """
 
     page: OutgoingPage
     address: Address
     created_at: datetime
     user_id: UUID | None
+    trace: str | None = None
+    other_traces: tuple[str, ...] = ()
 
     @property
     def attempt(self) -> int:
@@ -185,6 +191,7 @@ async def claim_new(
         status=PageStatus.SENDING,
         attempts=0,
         created_at=tx.now,
+        trace_context=next(iter(members.traces), None),
     )
     tx.session.add(page)
     await tx.flush()
@@ -217,4 +224,6 @@ async def begin_attempt(tx: Tx, method: ContactMethod, page: Page, members: Memb
         address=Address(method.kind, method.address, method.signing_secret, not_usable),
         created_at=page.created_at,
         user_id=page.user_id,
+        trace=page.trace_context,
+        other_traces=tuple(each for each in members.traces if each != page.trace_context),
     )

@@ -15,6 +15,8 @@ from incident_service.core.clock import monotonic_s
 from incident_service.core.db import Transactions, Tx
 from incident_service.core.due import Resting
 from incident_service.core.reconciler import Swept
+from incident_service.core.spans import span
+from incident_service.core.trace_context import from_kept
 from incident_service.notifications import queries, record
 from incident_service.notifications.answer_links import AnswerLinks
 from incident_service.notifications.channels.contract import Address, ChannelSender, DeliveryFailed
@@ -189,7 +191,14 @@ class Courier:
         return await self._transactions.run(work)
 
     async def _hand_over(self, claimed: Claimed) -> None:
-        """Send and record. When this process dies in between, the lease runs out."""
+        """Send and record, in the page's trace.
+
+        When this process dies in between, the lease runs out.
+        """
+        with span(from_kept(claimed.trace)):
+            await self._send_and_record(claimed)
+
+    async def _send_and_record(self, claimed: Claimed) -> None:
         try:
             detail = await self._send(claimed)
         except DeliveryFailed as failure:

@@ -34,10 +34,14 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The notifications to send, and their incidents, the most urgent first."""
+    """The notifications to send, and their incidents, the most urgent first.
+
+    `traces` are those of what asked for them, in the same order, each once.
+    """
 
     notification_ids: tuple[UUID, ...]
     incidents: tuple[PagedIncident, ...]
+    traces: tuple[str, ...] = ()
 
 
 async def lock_notifications(tx: Tx, *conditions: ColumnElement[bool]) -> Sequence[Notification]:
@@ -76,7 +80,10 @@ async def keep_relevant(tx: Tx, locked: Sequence[Notification], base_url: str) -
         else:
             overtaken.append(row.id)
     await mark_cancelled(tx, overtaken)
-    return Members(tuple(row.id for row in kept), tuple(describe(kept, named, told, base_url)))
+    incidents = describe(kept, named, told, base_url)
+    return Members(
+        tuple(row.id for row in kept), tuple(incidents), tuple(traces_of(kept, incidents))
+    )
 
 
 async def read_incidents(tx: Tx, incident_ids: Collection[UUID]) -> dict[UUID, Named]:
@@ -126,6 +133,13 @@ def describe(
         for incident_id, row in last.items()
     ]
     return sorted(described, key=reading_order)
+
+
+def traces_of(kept: Iterable[Notification], incidents: Iterable[PagedIncident]) -> dict[str, None]:
+    """Return the traces of the incidents in their order: each one's last, as it is described."""
+    last = {row.incident_id: row.trace_context for row in kept}
+    found = (last[incident.id] for incident in incidents)
+    return dict.fromkeys(trace for trace in found if trace)
 
 
 def reading_order(incident: PagedIncident) -> tuple[bool, int, int]:

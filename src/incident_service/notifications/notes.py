@@ -73,6 +73,7 @@ async def send_note(tx: Tx, method: ContactMethod, note: str) -> Page:
         next_attempt_at=tx.now,
         created_at=tx.now,
         note=note,
+        trace_context=tx.trace_of(),
     )
     tx.session.add(page)
     await tx.flush()

@@ -40,6 +40,7 @@ class Arrival:
     fingerprints: tuple[str, ...]
     priority: Priority
     actor: Actor = ALERTS
+    trace: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the form shown in the timeline."""
@@ -78,6 +79,8 @@ async def open_incidents(tx: Tx, openings: Sequence[Opening]) -> list[Incident]:
         return []
     incidents = [Incident(**opening_row(tx, item)) for item in openings]
     for incident, item in zip(incidents, openings, strict=True):
+        if item.arrival.trace:
+            tx.traces[incident.id] = item.arrival.trace
         timeline.record(
             tx,
             incident,

@@ -175,6 +175,7 @@ async def send_ping(tx: Tx, subscription_id: UUID, *, by: Principal) -> WebhookD
         status=DeliveryStatus.PENDING,
         attempts=0,
         due_at=tx.now,
+        trace_context=tx.trace_of(),
         created_at=tx.now,
     )
     tx.session.add(delivery)

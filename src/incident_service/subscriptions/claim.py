@@ -30,6 +30,7 @@ class Claimed:
     body: str = field(repr=False)
     attempt: int
     sent_at: datetime
+    trace: str | None = None
 
 
 async def claim(tx: Tx, subscription_id: UUID) -> Claimed | None:
@@ -59,6 +60,7 @@ async def claim(tx: Tx, subscription_id: UUID) -> Claimed | None:
         body=delivery.body,
         attempt=delivery.attempts,
         sent_at=tx.now,
+        trace=delivery.trace_context,
     )
 
 

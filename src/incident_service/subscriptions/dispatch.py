@@ -17,6 +17,8 @@ from incident_service.core.due import Resting
 from incident_service.core.outbound import Answer, Outbound, OutboundError
 from incident_service.core.reconciler import Swept
 from incident_service.core.sealing import SealBroken, is_sealed
+from incident_service.core.spans import span
+from incident_service.core.trace_context import from_kept
 from incident_service.notifications.channels.posting import retry_after_s
 from incident_service.notifications.discretion import excerpt, hiding
 from incident_service.notifications.message import one_line
@@ -111,7 +113,14 @@ class Dispatcher:
         return tried
 
     async def _deliver(self, claimed: Claimed) -> Outcome:
-        """Send and record. When this process dies in between, the lease runs out."""
+        """Send and record, in the trace of the event.
+
+        When this process dies in between, the lease runs out.
+        """
+        with span(from_kept(claimed.trace)):
+            return await self._send_and_record(claimed)
+
+    async def _send_and_record(self, claimed: Claimed) -> Outcome:
         match await self._send(claimed):
             case int() as status:
                 outcome = await self._record_success(claimed, status)

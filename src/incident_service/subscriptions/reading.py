@@ -76,6 +76,7 @@ async def add_deliveries(tx: Tx, subscription: WebhookSubscription, found: Seque
             "status": DeliveryStatus.PENDING,
             "attempts": 0,
             "due_at": tx.now,
+            "trace_context": event.trace_context,
             "created_at": tx.now,
         }
         for incident, event in found
