@@ -15,7 +15,7 @@ COPY src src
 # is filled from outside: what runs later needs no pip of its own.
 RUN python -m venv --without-pip /opt/incident-service \
  && python -m pip --python /opt/incident-service install \
-      --only-binary :all: --constraint constraints.txt .
+      --only-binary :all: --constraint constraints.txt '.[otel]'
 
 WORKDIR /app
 COPY alembic.ini ./

@@ -3,6 +3,7 @@
 import os
 import re
 from datetime import timedelta
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,6 +42,14 @@ class SecretFiles(PydanticBaseSettingsSource):
             for name, field in self.settings_cls.model_fields.items()
         }
         return {name: value for name, value in found.items() if value is not None}
+
+
+class AccessLog(StrEnum):
+    """Which requests are logged: a line each, none, or none of those that bring alerts."""
+
+    ON = "on"
+    OFF = "off"
+    NO_INGEST = "no-ingest"
 
 
 def read_keys(keys: SecretStr) -> tuple[str, ...]:
@@ -143,6 +152,10 @@ class Settings(BaseSettings):
         730, ge=0, description="How long the audit log is kept, 31 or more; 0: for ever."
     )
     worker_jobs: int = Field(20, ge=1, le=200, description="Jobs at once, in each worker.")
+    otel: bool = Field(
+        False, description="Record spans by OpenTelemetry, as its own OTEL_… variables say."
+    )
+    access_log: AccessLog = Field(AccessLog.ON, description="Which requests are logged.")
     log_level: str = "INFO"
     log_json: bool = True
 

@@ -28,6 +28,7 @@ from incident_service.escalation.unreached import unreached_levels
 from incident_service.heartbeat.jobs import advance_canary, overdue_canaries, plant_canary
 from incident_service.notifications.delivery import Courier
 from incident_service.notifications.jobs import deliver
+from incident_service.observability.tracing import Kind
 from incident_service.retention.jobs import retention_sweeps
 from incident_service.retention.terms import terms_of
 
@@ -229,7 +230,16 @@ def as_job(
 
     async def job(context: dict[Any, Any], argument: str) -> None:
         try:
-            with span(None):
+            with span(
+                f"job {name}",
+                None,
+                Kind.CONSUMER,
+                attributes={
+                    "incident_service.job": name,
+                    "incident_service.job.argument": argument,
+                },
+                expected=(Later,),
+            ):
                 await handler(argument)
         except Later as early:
             raise Retry(defer=max((early.at - clock()).total_seconds(), 0.01)) from early

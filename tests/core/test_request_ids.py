@@ -61,7 +61,7 @@ async def test_who_answers_from_outside_finds_the_id_in_the_scope():
     async def send(message: Message) -> None:
         pass
 
-    scope: Scope = {"type": "http", "headers": [(b"x-request-id", OWN.encode())]}
+    scope: Scope = {"type": "http", "method": "GET", "headers": [(b"x-request-id", OWN.encode())]}
 
     await RequestId(nothing)(scope, receive, send)
 

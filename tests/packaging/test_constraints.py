@@ -33,7 +33,7 @@ def required(
 
 @pytest.fixture(scope="module")
 def installed() -> set[str]:
-    return set(required("incident-service", frozenset({"embedded", "dev"}), set()))
+    return set(required("incident-service", frozenset({"embedded", "otel", "dev"}), set()))
 
 
 def test_every_package_that_is_installed_is_pinned(installed):

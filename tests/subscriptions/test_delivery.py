@@ -400,7 +400,7 @@ async def test_an_event_goes_out_in_the_trace_of_what_has_made_it(desk):
     caller = start()
     await desk.subscribe()
     incident = await desk.incident()
-    with span(caller):
+    with span("caller", caller):
         await desk.happen(incident, OPENED)
 
     await desk.run()

@@ -25,6 +25,7 @@ from incident_service.alerts.repeats import Noted, Sent
 from incident_service.alerts.senders import Sender, Senders, note_heard
 from incident_service.catalog.models import IntegrationKind
 from incident_service.core.batching import Batches
+from incident_service.core.calls import note_integration
 from incident_service.core.db import Transactions, Tx
 from incident_service.core.errors import Malformed, TooLarge, Unavailable
 from incident_service.core.spans import kept_trace
@@ -128,6 +129,7 @@ class Intake:
             TooManyWaiting: more is coming in than can be stored.
         """
         sender = await self._senders.authenticate(key, kind)
+        note_integration(sender.integration_id)
         data = await body.read(chunks, headers, self._limits)
         parsed = await self._understand(data, kind)
         note_incomplete(sender, parsed)

@@ -16,6 +16,7 @@ from incident_service.cli.doctor.process import run_doctor
 from incident_service.cli.environment import (
     configure_logging,
     load_settings,
+    recording_spans,
     require_servers,
     warn_of_drill,
 )
@@ -85,7 +86,7 @@ def api(port: Port = None) -> None:
     settings = require_servers(load_settings(**given))
     configure_logging(settings)
     warn_of_drill(settings)
-    with bind(settings.host, settings.port) as listening:
+    with recording_spans(settings), bind(settings.host, settings.port) as listening:
         run(run_api(with_bound_port(settings, listening), listening))
 
 
@@ -99,7 +100,8 @@ def worker(
     settings = require_servers(load_settings())
     configure_logging(settings)
     warn_of_drill(settings)
-    run(run_worker(settings, console=sys.stdout if console else None, parent=parent))
+    with recording_spans(settings):
+        run(run_worker(settings, console=sys.stdout if console else None, parent=parent))
 
 
 @app.command("migrate")

@@ -1,6 +1,7 @@
 """Read the settings of this process, and write them for another one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -8,7 +9,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from incident_service.cli.failing import CannotRun
-from incident_service.observability import logging
+from incident_service.observability import logging, tracing
 from incident_service.settings import PREFIX, Settings
 
 log = structlog.get_logger()
@@ -59,6 +60,28 @@ def require_servers(settings: Settings) -> Settings:
 def configure_logging(settings: Settings) -> None:
     """Begin to log as the settings say, and shout about a minute that is none."""
     logging.configure(level=settings.log_level, as_json=settings.log_json)
+
+
+@contextmanager
+def recording_spans(settings: Settings) -> Iterator[None]:
+    """Have OpenTelemetry record what is done meanwhile, if the settings say so.
+
+    Raises:
+        CannotRun: it is not installed.
+    """
+    if not settings.otel:
+        yield
+        return
+    try:
+        recorder = tracing.make_exporting_recorder()
+    except tracing.TracingNotInstalled as error:
+        raise CannotRun(str(error)) from error
+    tracing.record_with(recorder)
+    try:
+        yield
+    finally:
+        tracing.record_with(None)
+        recorder.close()
 
 
 def warn_of_drill(settings: Settings) -> None:

@@ -42,6 +42,20 @@ def current_call() -> Call | None:
     return CURRENT.get()
 
 
+def note_key(key_id: UUID, name: str, user_id: UUID | None) -> None:
+    """Say by which key the call that is being answered was made, and who is behind it."""
+    call = CURRENT.get()
+    if call:
+        call.key_id, call.key_name, call.user_id = key_id, name, user_id
+
+
+def note_integration(integration_id: UUID) -> None:
+    """Say whose webhook is being answered."""
+    call = CURRENT.get()
+    if call:
+        call.integration_id = integration_id
+
+
 def call_in(scope: MutableMapping[str, Any]) -> Call | None:
     """Return the call of a request's scope, if it came in by the usual way."""
     call: Call | None = scope.get(IN_SCOPE)

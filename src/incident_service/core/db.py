@@ -20,14 +20,14 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
-from incident_service.core import ledger, tables, trace_context
+from incident_service.core import ledger, tables
 from incident_service.core.audit import NOBODY_ELSE, AuditEntry, Author
 from incident_service.core.bulk import insert_rows
 from incident_service.core.clock import Clock, DatabaseClock, monotonic_s
 from incident_service.core.liveness import replace_dead_connections
 from incident_service.core.queue import Job, Queue, QueueDown
 from incident_service.core.sealing import Sealer
-from incident_service.core.spans import current_trace
+from incident_service.core.spans import begin_trace, current_trace
 from incident_service.core.trace_context import TraceContext
 
 log = structlog.get_logger()
@@ -93,7 +93,7 @@ class Tx:
         """
         if incident_id in self.traces:
             return self.traces[incident_id]
-        self.trace = self.trace or trace_context.start()
+        self.trace = self.trace or begin_trace()
         return self.trace.kept()
 
     def add_row(self, table: type[Base], row: dict[str, Any]) -> None:

@@ -7,20 +7,22 @@ from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
-from incident_service.core import calls
+from incident_service.core import access_log, calls
+from incident_service.core.access_log import INGEST, Exchange
 from incident_service.core.calls import Call, request_id_from
 from incident_service.core.db import ATTEMPTS, Overtaken, is_retryable
 from incident_service.core.http import MAY_REPLAY, problem
 from incident_service.core.spans import span
 from incident_service.core.trace_context import TraceContext, read
+from incident_service.observability.tracing import Kind
+from incident_service.settings import AccessLog, Settings
 
 log = structlog.get_logger()
 MAX_BODY = 1024 * 1024
-INGEST = "/v1/ingest/"
 
 
 class RequestId:
-    """Give each request its id and its place in a trace.
+    """Give each request its id and its place in a trace, and log it when it is over.
 
     Both are in its log lines, the id also in the answer's `X-Request-ID`. A caller's own id is kept
     when it is sane, and its trace is gone on with. It belongs outermost: each answer has an id.
@@ -36,19 +38,26 @@ class RequestId:
             return
         request_id, parent = read_identity(scope["headers"])
         call = scope[calls.IN_SCOPE] = Call(request_id)
-        header = (b"x-request-id", call.request_id.encode())
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], header]
-            await send(message)
-
+        exchange = Exchange(receive, send, (b"x-request-id", request_id.encode()))
         token = calls.CURRENT.set(call)
         try:
-            with bound_contextvars(request_id=call.request_id), span(parent):
-                await self.app(scope, receive, send_with_id)
+            with (
+                bound_contextvars(request_id=request_id),
+                span(access_log.method_of(scope), parent, Kind.SERVER) as here,
+            ):
+                try:
+                    await self.app(scope, exchange.receive, exchange.send)
+                finally:
+                    access_log.describe(here, scope, call, exchange)
+                    access_log.write(mode_of(scope), scope, call, exchange)
         finally:
             calls.CURRENT.reset(token)
+
+
+def mode_of(scope: Scope) -> AccessLog:
+    """Return which requests the application has logged; one without settings logs none."""
+    settings: Settings | None = getattr(getattr(scope.get("app"), "state", None), "settings", None)
+    return settings.access_log if settings else AccessLog.OFF
 
 
 def read_identity(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, TraceContext | None]:

@@ -2,14 +2,12 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from incident_service.core.access_log import OTHER, method_of
+from incident_service.core.calls import current_call
 from incident_service.core.clock import monotonic_s
 from incident_service.core.db import is_retryable
 from incident_service.core.http import MAY_REPLAY
 from incident_service.observability import metrics
-
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-# Paths and methods that callers make up must not become labels.
-OTHER = "other"
 
 
 class RequestTimes:
@@ -47,12 +45,14 @@ class RequestTimes:
 
 def observe(scope: Scope, status: int, seconds: float) -> None:
     """Count a request."""
-    method = scope["method"] if scope["method"] in METHODS else OTHER
-    observe_path(template(scope), method, status, seconds)
+    observe_path(template(scope), method_of(scope), status, seconds)
 
 
 def observe_path(path: str, method: str, status: int, seconds: float) -> None:
-    """Count a request to a known path."""
+    """Count a request to a known path, and say so to who logs it."""
+    call = current_call()
+    if call:
+        call.route = path
     metrics.HTTP_SECONDS.labels(path, method, f"{status // 100}xx").observe(seconds)
 
 

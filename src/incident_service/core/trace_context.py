@@ -64,7 +64,7 @@ def new_span_id() -> str:
 
 
 def start() -> TraceContext:
-    """Return the root of a new trace; whoever records it sets its flags."""
+    """Return the root of a new trace that nobody records."""
     return TraceContext(secrets.token_hex(16), new_span_id())
 
 

@@ -15,7 +15,7 @@ from incident_service.core.clock import monotonic_s
 from incident_service.core.db import Transactions, Tx
 from incident_service.core.due import Resting
 from incident_service.core.reconciler import Swept
-from incident_service.core.spans import span
+from incident_service.core.spans import Span, span
 from incident_service.core.trace_context import from_kept
 from incident_service.notifications import queries, record
 from incident_service.notifications.answer_links import AnswerLinks
@@ -33,6 +33,7 @@ from incident_service.notifications.message import OutgoingPage, one_line
 from incident_service.notifications.notes import code_in
 from incident_service.notifications.record import GivenUp, Outcome, nothing_follows
 from incident_service.observability import metrics
+from incident_service.observability.tracing import Value
 from incident_service.teams.models import Channel
 
 log = structlog.get_logger()
@@ -195,12 +196,23 @@ class Courier:
 
         When this process dies in between, the lease runs out.
         """
-        with span(from_kept(claimed.trace)):
-            await self._send_and_record(claimed)
+        with span(
+            f"page {claimed.address.kind.value}",
+            from_kept(claimed.trace),
+            others=filter(None, map(from_kept, claimed.other_traces)),
+            attributes=attributes_of(claimed),
+        ) as here:
+            await self._send_and_record(claimed, here)
 
-    async def _send_and_record(self, claimed: Claimed) -> None:
+    async def _send_and_record(self, claimed: Claimed, here: Span) -> None:
         try:
-            detail = await self._send(claimed)
+            try:
+                detail = await self._send(claimed)
+            except DeliveryFailed as failure:
+                here.fail("permanent" if failure.permanent else "temporary")
+                raise
+            finally:
+                here.end()
         except DeliveryFailed as failure:
             outcome = await self._record_failure(claimed, failure)
         else:
@@ -267,6 +279,17 @@ class Courier:
         outcome = await self._transactions.run(work)
         log_failure(claimed, outcome, str(failure))
         return outcome
+
+
+def attributes_of(claimed: Claimed) -> dict[str, Value]:
+    """Return what a span says of a page: ids, and nothing of where it goes."""
+    ids = [str(incident.id) for incident in claimed.page.incidents]
+    return {
+        "incident_service.page_id": str(claimed.page.id),
+        "incident_service.channel": claimed.address.kind.value,
+        "incident_service.attempt": claimed.attempt,
+        "incident_service.incident_ids": ids,
+    }
 
 
 def log_failure(claimed: Claimed, outcome: Outcome, error: str) -> None:

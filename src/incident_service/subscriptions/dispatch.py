@@ -17,12 +17,13 @@ from incident_service.core.due import Resting
 from incident_service.core.outbound import Answer, Outbound, OutboundError
 from incident_service.core.reconciler import Swept
 from incident_service.core.sealing import SealBroken, is_sealed
-from incident_service.core.spans import span
+from incident_service.core.spans import Span, span
 from incident_service.core.trace_context import from_kept
 from incident_service.notifications.channels.posting import retry_after_s
 from incident_service.notifications.discretion import excerpt, hiding
 from incident_service.notifications.message import one_line
 from incident_service.observability import metrics
+from incident_service.observability.tracing import Value
 from incident_service.subscriptions import queries, record, signing
 from incident_service.subscriptions.claim import Claimed, claim
 from incident_service.subscriptions.lanes import LANES, share
@@ -117,11 +118,15 @@ class Dispatcher:
 
         When this process dies in between, the lease runs out.
         """
-        with span(from_kept(claimed.trace)):
-            return await self._send_and_record(claimed)
+        with span("webhook", from_kept(claimed.trace), attributes=attributes_of(claimed)) as here:
+            return await self._send_and_record(claimed, here)
 
-    async def _send_and_record(self, claimed: Claimed) -> Outcome:
-        match await self._send(claimed):
+    async def _send_and_record(self, claimed: Claimed, here: Span) -> Outcome:
+        sent = await self._send(claimed)
+        if isinstance(sent, Failure):
+            here.fail(str(sent.status or "no answer"))
+        here.end()
+        match sent:
             case int() as status:
                 outcome = await self._record_success(claimed, status)
             case Failure() as failure:
@@ -172,6 +177,16 @@ class Dispatcher:
             error=failure.error,
         )
         return outcome
+
+
+def attributes_of(claimed: Claimed) -> dict[str, Value | None]:
+    """Return what a span says of a delivery: ids, and nothing of where it goes."""
+    return {
+        "incident_service.subscription_id": str(claimed.subscription_id),
+        "incident_service.delivery_id": str(claimed.delivery_id),
+        "incident_service.attempt": claimed.attempt,
+        "incident_service.incident_id": str(claimed.incident_id) if claimed.incident_id else None,
+    }
 
 
 def refused(answer: Answer, claimed: Claimed) -> Failure:

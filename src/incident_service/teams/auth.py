@@ -20,6 +20,7 @@ from sqlalchemy import select
 from incident_service.core import tokens
 from incident_service.core.actor import Actor
 from incident_service.core.audit import Author
+from incident_service.core.calls import note_key
 from incident_service.core.db import Transactions, Tx
 from incident_service.core.errors import Forbidden, Unauthenticated
 from incident_service.core.http import InTx, operation_of
@@ -184,6 +185,7 @@ async def authenticate(
     if principal is None:
         raise KeyNotValid
     request.state.principal = principal
+    note_key(principal.key_id, principal.name, principal.user_id)
     tx.author = Author(principal.actor, operation_of(request))
     return principal
 

@@ -24,7 +24,12 @@ from incident_service.cli.dev.keys import (
     write_keys,
 )
 from incident_service.cli.dev.reach import Reach, read_reach, with_sender
-from incident_service.cli.environment import as_environment, configure_logging, load_settings
+from incident_service.cli.environment import (
+    as_environment,
+    configure_logging,
+    load_settings,
+    recording_spans,
+)
 from incident_service.cli.failing import CannotRun
 from incident_service.cli.migrating import migrate
 from incident_service.cli.running import run, side_by_side, stop_on_signals, stop_without
@@ -67,6 +72,7 @@ def run_dev(port: int | None, parent: int | None = None) -> None:
     # Until the event loop takes over: leave like Ctrl-C does, with the servers stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as resources:
+        resources.enter_context(recording_spans(settings))
         listening = resources.enter_context(bind(settings.host, settings.port))
         settings = with_bound_port(settings, listening)
         settings = start_missing_servers(settings, directory, resources)
