@@ -10,7 +10,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from incident_service.core.calls import Call
 from incident_service.core.clock import monotonic_s
-from incident_service.core.spans import Span
+from incident_service.core.spans import Span, current_trace
+from incident_service.observability.logging import write_often
+from incident_service.observability.redaction import mask
 from incident_service.settings import AccessLog
 
 log = structlog.get_logger()
@@ -79,19 +81,41 @@ def write(mode: AccessLog, scope: Scope, call: Call, exchange: Exchange) -> None
     route = call.route or OTHER
     if not is_wanted(mode, route):
         return
-    client = scope.get("client")
-    say = log.debug if route in HEALTH else log.info
-    say(
-        "http.request",
-        method=method_of(scope),
-        path=route,
-        status=exchange.status,
-        duration_ms=exchange.duration_ms,
-        bytes_in=exchange.bytes_in,
-        bytes_out=exchange.bytes_out,
-        client=client[0] if client else None,
+    line = {
+        "method": method_of(scope),
+        "path": route,
+        "status": exchange.status,
+        "duration_ms": exchange.duration_ms,
+        "bytes_in": exchange.bytes_in,
+        "bytes_out": exchange.bytes_out,
+        "client": client_of(scope),
         **caller(call),
-    )
+    }
+    if call.key_name is None and route.startswith(INGEST):
+        write_often("http.request", line | identity(call))
+    elif route in HEALTH:
+        log.debug("http.request", **line)
+    else:
+        log.info("http.request", **line)
+
+
+def client_of(scope: Scope) -> str | None:
+    """Return the address that the connection comes from, which may be a proxy's."""
+    client = scope.get("client")
+    return client[0] if client else None
+
+
+def identity(call: Call) -> dict[str, str]:
+    """Return the ids that other log lines have bound to them."""
+    here = current_trace()
+    place = {"trace_id": here.trace_id, "span_id": here.span_id} if here else {}
+    return {"request_id": shown(call.request_id), **place}
+
+
+def shown(request_id: str) -> str:
+    """Mask what a caller may have put into its id; letters and digits alone are no key."""
+    is_plain = request_id.replace("-", "").isalnum()
+    return request_id if is_plain else mask(request_id)
 
 
 def caller(call: Call) -> dict[str, Any]:

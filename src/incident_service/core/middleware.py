@@ -5,7 +5,6 @@ from collections.abc import Iterable
 import structlog
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
 
 from incident_service.core import access_log, calls
 from incident_service.core.access_log import INGEST, Exchange
@@ -41,10 +40,8 @@ class RequestId:
         exchange = Exchange(receive, send, (b"x-request-id", request_id.encode()))
         token = calls.CURRENT.set(call)
         try:
-            with (
-                bound_contextvars(request_id=request_id),
-                span(access_log.method_of(scope), parent, Kind.SERVER) as here,
-            ):
+            method = access_log.method_of(scope)
+            with span(method, parent, Kind.SERVER, request_id=request_id) as here:
                 try:
                     await self.app(scope, exchange.receive, exchange.send)
                 finally:

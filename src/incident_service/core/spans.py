@@ -72,10 +72,12 @@ def span(
     others: Iterable[TraceContext] = (),
     attributes: Mapping[str, Value | None] | None = None,
     expected: tuple[type[Exception], ...] = (),
+    request_id: str | None = None,
 ) -> Iterator[Span]:
     """Do something below `parent`, or as the root of a new trace.
 
     `others` are places that it follows from as well. Errors that are `expected` are no failures.
+    Its log lines have its ids, and the `request_id` of the request that it answers.
     """
     recording: Recording | None = None
     if tracing.is_recording():
@@ -88,9 +90,10 @@ def span(
         )
     here = Span(place_of(recording, parent), recording)
     token = CURRENT.set(here.place)
-    bound = structlog.contextvars.bind_contextvars(
-        trace_id=here.place.trace_id, span_id=here.place.span_id
-    )
+    ids = {"trace_id": here.place.trace_id, "span_id": here.place.span_id}
+    if request_id is not None:
+        ids["request_id"] = request_id
+    bound = structlog.contextvars.bind_contextvars(**ids)
     try:
         yield here
     except Exception as error:
