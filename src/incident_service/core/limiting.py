@@ -13,9 +13,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from incident_service.core import tokens
+from incident_service.core.access_log import INGEST
 from incident_service.core.clock import monotonic_s
 from incident_service.core.http import problem
-from incident_service.core.middleware import INGEST
 from incident_service.core.rate_limit import Buckets, Rate, Taken
 from incident_service.observability import metrics
 from incident_service.settings import Settings

@@ -6,9 +6,9 @@ from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
+from incident_service.core.access_log import INGEST
 from incident_service.core.errors import Invalid
 from incident_service.core.http import pointer
-from incident_service.core.middleware import INGEST
 
 LONGEST_NAMED = 100
 

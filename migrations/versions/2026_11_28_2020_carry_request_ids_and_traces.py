@@ -10,8 +10,8 @@ Traces are on the rows that outlive a request: a queue may be flushed.
 
 from alembic import op
 
-revision = "0019e"
-down_revision = "0018"
+revision = "0021"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
