@@ -16,6 +16,7 @@ from incident_service.core.db import Transactions, Tx
 from incident_service.core.ids import new_id
 from incident_service.core.outbound import Outbound
 from incident_service.incidents import locks, timeline
+from incident_service.incidents.following import find_horizon
 from incident_service.incidents.models import Incident
 from incident_service.incidents.timeline import EventKind
 from incident_service.subscriptions import actions
@@ -23,7 +24,6 @@ from incident_service.subscriptions.claim import Claimed, claim
 from incident_service.subscriptions.dispatch import Dispatcher
 from incident_service.subscriptions.jobs import unread_events
 from incident_service.subscriptions.models import WebhookDelivery, WebhookSubscription
-from incident_service.subscriptions.queries import find_horizon
 from incident_service.subscriptions.schemas import SubscriptionCreate
 from incident_service.teams.auth import Principal
 from incident_service.teams.models import Scope, Team

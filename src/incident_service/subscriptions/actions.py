@@ -10,6 +10,7 @@ from incident_service.core.db import Tx
 from incident_service.core.errors import Conflict, Invalid
 from incident_service.core.ids import new_id
 from incident_service.core.rows import change_row
+from incident_service.incidents.following import find_horizon
 from incident_service.subscriptions import body, queries
 from incident_service.subscriptions.models import (
     DeliveryStatus,
@@ -74,7 +75,7 @@ async def create_subscription(
         secret=make_secret(),
         is_enabled=True,
         failures=0,
-        read_xact=await queries.find_horizon(tx.session),
+        read_xact=await find_horizon(tx.session),
         read_position=0,
         created_at=tx.now,
         updated_at=tx.now,

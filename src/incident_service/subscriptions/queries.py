@@ -4,14 +4,15 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, func, literal_column, or_, select, tuple_
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import aliased
 
 from incident_service.core.errors import NotFound
 from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.core.rows import get_row
-from incident_service.incidents.models import Incident, IncidentEvent
+from incident_service.incidents.following import HORIZON, is_unread
+from incident_service.incidents.models import IncidentEvent
 from incident_service.subscriptions.lanes import Demand
 from incident_service.subscriptions.models import (
     DeliveryStatus,
@@ -22,10 +23,6 @@ from incident_service.teams.auth import Principal
 from incident_service.teams.queries import visible
 
 UNFINISHED = (DeliveryStatus.PENDING, DeliveryStatus.SENDING)
-HORIZON: ColumnElement[int] = literal_column(
-    "pg_snapshot_xmin(pg_current_snapshot())::text::bigint", BigInteger
-)
-"""The oldest transaction that still runs: all before it have ended, and stay as they are."""
 
 
 class WebhookSubscriptionNotFound(NotFound):
@@ -90,19 +87,6 @@ async def get_delivery(
     return await get_row(session, statement, WebhookDeliveryNotFound, lock=lock)
 
 
-async def find_horizon(session: AsyncSession) -> int:
-    """Return the id of the oldest transaction that still runs."""
-    found: int = (await session.execute(select(HORIZON))).scalar_one()
-    return found
-
-
-def is_unread(
-    xact: InstrumentedAttribute[int] | int, position: InstrumentedAttribute[int] | int
-) -> ColumnElement[bool]:
-    """Say of an event that it lies behind the cursor (`xact`, `position`)."""
-    return tuple_(IncidentEvent.xact, IncidentEvent.position) > tuple_(xact, position)
-
-
 async def lock_behind(
     session: AsyncSession, limit: int, *, without: Collection[UUID] = ()
 ) -> Sequence[UUID]:
@@ -164,27 +148,6 @@ async def find_final_events(
         .limit(limit)
     )
     return rows.all()
-
-
-async def load_unread_of(
-    session: AsyncSession,
-    incident_ids: Collection[UUID],
-    *,
-    xact: int,
-    position: int,
-    team_id: UUID | None,
-) -> list[tuple[Incident, IncidentEvent]]:
-    """Return all that these incidents have behind the cursor, final or not, oldest first."""
-    statement = (
-        select(Incident, IncidentEvent)
-        .join(IncidentEvent, IncidentEvent.incident_id == Incident.id)
-        .where(Incident.id.in_(incident_ids), is_unread(xact, position))
-        .order_by(IncidentEvent.position)
-    )
-    if team_id:
-        statement = statement.where(Incident.team_id == team_id)
-    rows = await session.execute(statement)
-    return [(incident, event) for incident, event in rows]
 
 
 def is_due(now: datetime) -> ColumnElement[bool]:

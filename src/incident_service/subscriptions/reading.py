@@ -1,13 +1,7 @@
 """Make incident events into deliveries, each once, and none too early.
 
-An event is final when no transaction older than its own is running: from then on nothing can
-appear before it in the order of (`xact`, `position`), and that is the order of the cursor. An
-event that commits late so lies behind the cursor, not before it. `position` alone would not do:
-it is given out before the commit, in any order.
-
-That is not yet the order of an incident: a transaction may have begun before another and got the
-incident's lock after it. So with a final event go all earlier ones of its incident; they are
-committed, or it would not be. The unique index drops them when the cursor comes by.
+`incidents.following` says when an event is final, and why earlier ones of its incident go with it:
+the unique index drops those when the cursor comes by.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from incident_service.core.db import Tx
 from incident_service.core.ids import new_id
+from incident_service.incidents import following
 from incident_service.incidents.models import Incident, IncidentEvent
 from incident_service.subscriptions import body, queries
 from incident_service.subscriptions.models import (
@@ -41,25 +36,14 @@ async def read_for(tx: Tx, subscription: WebhookSubscription) -> int:
     final = await queries.find_final_events(tx.session, xact, position, EVENTS_AT_ONCE)
     if not final:
         return 0
-    found = await queries.load_unread_of(
-        tx.session,
-        {event.incident_id for event in final},
-        xact=xact,
-        position=position,
-        team_id=subscription.team_id,
+    ours = [Incident.team_id == subscription.team_id] if subscription.team_id else []
+    found = await following.load_up_to(
+        tx.session, following.last_of(final), *ours, xact=xact, position=position
     )
-    await add_deliveries(tx, subscription, up_to(final, found))
+    await add_deliveries(tx, subscription, found)
     subscription.read_xact, subscription.read_position = final[-1].xact, final[-1].position
     await tx.flush()
     return len(final)
-
-
-def up_to(final: Sequence[IncidentEvent], found: Sequence[Found]) -> list[Found]:
-    """Keep of what was found each incident's events up to its last final one."""
-    last: dict[UUID, int] = {}
-    for event in final:
-        last[event.incident_id] = max(event.sequence, last.get(event.incident_id, 0))
-    return [(incident, event) for incident, event in found if event.sequence <= last[incident.id]]
 
 
 async def add_deliveries(tx: Tx, subscription: WebhookSubscription, found: Sequence[Found]) -> None:
