@@ -53,6 +53,7 @@ from incident_service.heartbeat.queries import find_canary_age, load_lateness
 from incident_service.hindsight import api as hindsight
 from incident_service.incidents import api as incidents
 from incident_service.incidents.queries import count_active_on_policy
+from incident_service.incidents.stream.news import Streams
 from incident_service.notifications import api as notifications
 from incident_service.notifications.provider_status import STATUSES
 from incident_service.notifications.queries import say_what_waits_for_address
@@ -200,6 +201,7 @@ def equip(app: FastAPI, settings: Settings, transactions: Transactions) -> None:
     app.state.guards = guards_of(settings.base_url)
     app.state.limits = limiting.limits_of(settings)
     app.state.intake = Intake(transactions, limits_of(settings))
+    app.state.streams = Streams(transactions, settings.streams)
     app.state.note_refusal = Refusals(transactions, find_key).note
 
 

@@ -130,6 +130,7 @@ class Settings(BaseSettings):
         50, ge=0, description="What each API process lets a key, or an address, ask; 0: all."
     )
     api_request_burst: int = Field(200, ge=1, description="How much of that at once.")
+    streams: int = Field(100, ge=0, description="Streams of changes at once, in each process.")
     database_pool_size: int = Field(10, ge=2, le=200)
     transaction_seconds: float = Field(
         12.0, gt=0, description="What takes the database longer is given up, and answered 503."

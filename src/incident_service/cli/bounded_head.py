@@ -7,6 +7,7 @@ from fastapi import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from incident_service.core.hanging_up import ABORT
 from incident_service.core.http import problem
 
 
@@ -32,6 +33,7 @@ class BoundedHead(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin to count."""
         super().on_message_begin()
+        self.scope[ABORT] = self.transport.abort  # type: ignore[literal-required] # not in ASGI
         self._is_in_head = True
         self._head_bytes = 0
 

@@ -114,10 +114,12 @@ async def run_api(settings: Settings, listening: socket.socket) -> None:
     stop_on_signals(stopping)
     async with open_runtime(settings) as runtime:
         log.info("api.starts", host=settings.host, port=settings.port)
-        server = make_server(create_serving_app(runtime), head_bytes=settings.header_bytes)
+        app = create_serving_app(runtime)
+        server = make_server(app, head_bytes=settings.header_bytes)
         await side_by_side(
             stopping,
             serve(server, listening, stopping),
+            app.state.streams.stop_with(stopping),
             prepare(runtime, stopping, with_key=True),
             watch_clock(runtime, stopping),
         )

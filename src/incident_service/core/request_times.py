@@ -1,5 +1,6 @@
 """Pure ASGI middleware: how long requests take, by route."""
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from incident_service.core.access_log import OTHER, method_of
@@ -9,12 +10,15 @@ from incident_service.core.db import is_retryable
 from incident_service.core.http import MAY_REPLAY
 from incident_service.observability import metrics
 
+EVENT_STREAM = "text/event-stream"
+
 
 class RequestTimes:
     """Measures each request, from its routing to the end of its answer.
 
     It belongs innermost: only there the scope shows which route was found. What is going to be
-    replayed is measured when it is answered.
+    replayed is measured when it is answered. A stream is measured up to its beginning: it lasts as
+    long as its reader likes.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -27,20 +31,25 @@ class RequestTimes:
             return
         began_s = monotonic_s()
         status = 500  # what an error that nobody renders becomes
+        is_stream = False
 
         async def note_status(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_stream
             if message["type"] == "http.response.start":
                 status = message["status"]
+                is_stream = Headers(raw=message["headers"]).get("content-type") == EVENT_STREAM
+                if is_stream:
+                    observe(scope, status, monotonic_s() - began_s)
             await send(message)
 
         try:
             await self.app(scope, receive, note_status)
         except Exception as error:
-            if not (is_retryable(error) and scope.get(MAY_REPLAY)):
+            if not is_stream and not (is_retryable(error) and scope.get(MAY_REPLAY)):
                 observe(scope, status, monotonic_s() - began_s)
             raise
-        observe(scope, status, monotonic_s() - began_s)
+        if not is_stream:
+            observe(scope, status, monotonic_s() - began_s)
 
 
 def observe(scope: Scope, status: int, seconds: float) -> None:

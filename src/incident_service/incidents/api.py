@@ -31,6 +31,7 @@ from incident_service.incidents.schemas import (
     IncidentPage,
     IncidentRead,
 )
+from incident_service.incidents.stream import api as stream
 from incident_service.teams.auth import Reader
 
 router = APIRouter(prefix="/incidents", tags=["incidents"])
@@ -90,6 +91,10 @@ async def list_incidents(
     rows, next_cursor = await queries.list_incidents(tx.session, wanted, principal, page, sort)
     items = [IncidentRead.model_validate(row) for row in rows]
     return IncidentPage(items=items, next_cursor=next_cursor)
+
+
+# Before what would take its name for an id.
+router.include_router(stream.router)
 
 
 @router.get("/{incident_id}")

@@ -9,7 +9,8 @@ incident's lock after it. So with an event go all earlier ones of its incident; 
 or it would not be.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import (
@@ -34,6 +35,18 @@ HORIZON: ColumnElement[int] = literal_column(
     "pg_snapshot_xmin(pg_current_snapshot())::text::bigint", BigInteger
 )
 """The oldest transaction that still runs: all before it have ended, and stay as they are."""
+
+
+class Numbered(Protocol):
+    """An event, as far as its order in its incident goes."""
+
+    @property
+    def incident_id(self) -> UUID:
+        """Return whose it is."""
+
+    @property
+    def sequence(self) -> int:
+        """Return its number therein."""
 
 
 async def find_horizon(session: AsyncSession) -> int:
@@ -73,7 +86,7 @@ async def load_up_to(
     return [(incident, event) for incident, event in rows]
 
 
-def last_of(events: Sequence[IncidentEvent]) -> dict[UUID, int]:
+def last_of(events: Iterable[Numbered]) -> dict[UUID, int]:
     """Return each incident's highest sequence number."""
     last: dict[UUID, int] = {}
     for event in events:

@@ -100,3 +100,40 @@ class EventPage(Response):
 
     items: list[EventRead]
     next_cursor: str | None
+
+
+class IncidentState(Response):
+    """What a stream says of an incident, as it stands when the event is sent."""
+
+    title: str
+    status: Status
+    priority: Priority
+    is_quiet: bool
+    assigned_user_id: UUID | None
+    escalation_policy_id: UUID | None
+    current_level: int = Field(description="The level told last; 0: none yet.")
+    current_repeat: int
+    alert_count: int
+    firing_count: int
+    created_at: datetime
+    acknowledged_at: datetime | None
+    resolved_at: datetime | None
+    closed_at: datetime | None
+    snoozed_until: datetime | None
+    version: int = Field(description="Counts up; may be ahead of the event.")
+
+
+class IncidentChange(BaseModel):
+    """The `data` of one event of the stream. `incident_id` and `sequence` together name it."""
+
+    incident_id: UUID
+    number: int
+    team_id: UUID = Field(description="Whose the incident is now.")
+    service_id: UUID
+    sequence: int = Field(description="Counts up from 1 without gaps, in each incident.")
+    kind: str = Field(description="An open set: ignore kinds that you do not know.")
+    actor: dict[str, Any]
+    reason: str | None
+    data: dict[str, Any]
+    at: datetime
+    incident: IncidentState

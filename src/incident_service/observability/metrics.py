@@ -25,6 +25,8 @@ PAGES_FAILED = Counter(
 WEBHOOKS = Counter(
     "incident_webhooks_total", "Attempts to deliver an event to a subscription.", ["result"]
 )
+STREAMS = Gauge("incident_streams", "Streams of changes that are open in this process.")
+STREAMS_ENDED = Counter("incident_streams_ended_total", "Streams that ended, by why.", ["reason"])
 SWEEP_FAILURES = Counter("incident_sweep_failures_total", "Sweeps that failed.", ["sweep"])
 SWEEP_WORK = Counter(
     "incident_sweep_work_total", "Overdue work that a sweep found and did.", ["sweep"]

@@ -129,6 +129,7 @@ async def work(
         await side_by_side(
             stopping,
             serve(server, listening, stopping),
+            app.state.streams.stop_with(stopping),
             work_unless_wanted(worker.run, directory, stopping),
             prepare(runtime, stopping, with_key=True),
             watch_clock(runtime, stopping),
