@@ -1,7 +1,7 @@
 """HTTP: the stream of changes."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from incident_service.incidents.stream import reading
 from incident_service.incidents.stream.cursor import Cursor, Lost, decode, encode, why_lost
 from incident_service.incidents.stream.news import Streams
 from incident_service.incidents.stream.progress import Progress
-from incident_service.incidents.stream.reading import Step, Wanted
+from incident_service.incidents.stream.reading import Wanted
 from incident_service.incidents.stream.sending import ChangeStream, KeyNoLongerValid
 from incident_service.incidents.stream.writing import write_reset
 from incident_service.incidents.timeline import EventKind
@@ -84,18 +84,14 @@ async def stream_incidents(
     if text:
         start, reached, lost = await resume(tx, decode(text), request, begun)
 
-    async def read(tx: Tx, reached: Progress) -> tuple[datetime, Step]:
+    async def find_wanted(tx: Tx) -> Wanted:
         principal = await find_principal(tx, credentials.credentials)
         if principal is None or not principal.may(Scope.READ):
             raise KeyNoLongerValid
-        seen = replace(wanted, team_ids=principal.narrowed(team_id))
-        return tx.now, await reading.read_on(tx, reached, seen, streams.settled_after)
-
-    async def read_on(reached: Progress) -> tuple[datetime, Step] | None:
-        return await streams.read(lambda tx: read(tx, reached))
+        return replace(wanted, team_ids=principal.narrowed(team_id))
 
     notice = write_reset(encode(start), lost) if lost else b""
-    return ChangeStream(streams, start, reached, read_on, notice)
+    return ChangeStream(streams, start, reached, find_wanted, notice)
 
 
 async def resume(

@@ -15,6 +15,7 @@ from incident_service.core.errors import Unavailable
 from incident_service.core.stopping import stops_within
 from incident_service.incidents.stream import progress, reading
 from incident_service.incidents.stream.progress import Progress
+from incident_service.incidents.stream.reading import Page
 from incident_service.observability import metrics
 
 log = structlog.get_logger()
@@ -55,11 +56,14 @@ class Streams:
         )
         self.stopping = asyncio.Event()
         self.is_blind = False
+        self._has_missed = False
         self._transactions = transactions
         self._most = most
         self._open = 0
         self._news = asyncio.Event()
         self._turns = asyncio.Semaphore(READS_AT_ONCE)
+        self._pages: dict[Progress, asyncio.Task[Page | None]] = {}
+        self._reading: set[asyncio.Task[Page | None]] = set()
         self._looking: asyncio.Task[None] | None = None
 
     @property
@@ -102,8 +106,11 @@ class Streams:
             metrics.STREAMS.dec()
             if not self._open:
                 looking, self._looking = self._looking, None
-                looking.cancel()
-                await asyncio.gather(looking, return_exceptions=True)
+                self._pages.clear()
+                tasks = [looking, *self._reading]
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def read(self, work: Callable[[Tx], Awaitable[Result]]) -> Result | None:
         """Read in a transaction, when it is one's turn; None: that is not possible now."""
@@ -114,7 +121,20 @@ class Streams:
                 return await self._transactions.run(work)
         except DATABASE_AWAY as error:
             log.info("stream.not_read", error=repr(error))
+            self._has_missed = True
             return None
+
+    async def read_page(self, reached: Progress) -> Page | None:
+        """Read what lies next behind a place, once for all streams that are there."""
+        reads = self._pages.get(reached)
+        if reads is None:
+            reads = asyncio.create_task(
+                self.read(lambda tx: reading.read_page(tx, reached, self.settled_after))
+            )
+            self._pages[reached] = reads
+            self._reading.add(reads)
+            reads.add_done_callback(self._reading.discard)
+        return await asyncio.shield(reads)
 
     async def _look(self) -> None:
         reached: Progress | None = None
@@ -127,6 +147,7 @@ class Streams:
                     log.warning("stream.blind", error=repr(error))
                 self.is_blind, reached = True, None
             await stops_within(self.stopping, self.pace.look_s)
+            self._pages.clear()  # what was settled meanwhile is so in new ones only
 
     async def _look_on(self, reached: Progress | None) -> Progress:
         """Look from there on, or begin anew: then nobody knows what came before, so all read."""
@@ -140,11 +161,13 @@ class Streams:
         window = await self._transactions.run(
             lambda tx: reading.find_window(tx, reached, self.settled_after)
         )
-        if progress.unseen(reached, window):
+        if progress.unseen(reached, window) or self._has_missed:
+            self._has_missed = False
             self._tell()
         _, after = progress.go_on(reached, window, ())
         return after
 
     def _tell(self) -> None:
+        self._pages.clear()  # those were read before
         told, self._news = self._news, asyncio.Event()
         told.set()

@@ -1,8 +1,9 @@
-"""Read on in the log of events: one step of a stream, in one short transaction."""
+"""Read on in the log of events: a page for all streams that are at the same place."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cached_property
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, literal_column, select
@@ -14,6 +15,7 @@ from incident_service.incidents.models import Incident, IncidentEvent
 from incident_service.incidents.stream import progress
 from incident_service.incidents.stream.cursor import Place
 from incident_service.incidents.stream.progress import Entry, Progress
+from incident_service.incidents.stream.writing import write
 
 # What the service writes is committed long before: a transaction is given up after
 # TRANSACTION_SECONDS, and PostgreSQL ends one that is idle for 15 s. Somebody else's may run for
@@ -34,20 +36,35 @@ class Wanted:
     kinds: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Change:
-    """An event with its incident as it stands now, and the place to resume from after it."""
+    """An event with its incident as it stands now."""
 
     incident: Incident
     event: IncidentEvent
-    resume: Place
+
+    @cached_property
+    def text(self) -> str:
+        """Its data, written once for all who hear it."""
+        return write(self.incident, self.event)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What lies next behind a place, for everybody who is there; `found` is what may be told."""
+
+    at: datetime
+    window: Sequence[Entry]
+    found: Mapping[Place, Change]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is to be told, how far the stream is then, and whether there may be more at once."""
+    """What is to be told and from where to resume after it, how far the stream is then, and
+    whether there may be more at once.
+    """
 
-    changes: Sequence[Change]
+    changes: Sequence[tuple[Change, Place]]
     progress: Progress
     is_more: bool
 
@@ -81,15 +98,21 @@ async def skip(tx: Tx, reached: Progress, settled_after: timedelta) -> Progress:
         reached = after
 
 
-async def read_on(
-    tx: Tx, reached: Progress, wanted: Wanted, settled_after: timedelta = SETTLED_AFTER
-) -> Step:
-    """Return the next step of a stream, a page at most and what belongs before it."""
+async def read_page(tx: Tx, reached: Progress, settled_after: timedelta = SETTLED_AFTER) -> Page:
+    """Read a page at most, and what belongs before it."""
     window = await find_window(tx, reached, settled_after)
-    found = await load(tx.session, progress.unseen(reached, window), reached, wanted)
-    told, after = progress.go_on(reached, window, map(entry_of, found.values()))
-    changes = [Change(*found[each.place], each.resume) for each in told]
-    is_more = len(window) == progress.window_size(reached) and after != reached
+    found = await load(tx.session, progress.unseen(reached, window), reached)
+    return Page(tx.now, window, found)
+
+
+def step(reached: Progress, page: Page, wanted: Wanted) -> Step:
+    """Decide what a stream tells of a page that begins where it is."""
+    mine = [
+        entry_of(place, change) for place, change in page.found.items() if is_wanted(change, wanted)
+    ]
+    told, after = progress.go_on(reached, page.window, mine)
+    changes = [(page.found[each.place], each.resume) for each in told]
+    is_more = len(page.window) == progress.window_size(reached) and after != reached
     return Step(changes, after, is_more)
 
 
@@ -120,33 +143,29 @@ async def find_window(tx: Tx, reached: Progress, settled_after: timedelta) -> li
 
 
 async def load(
-    session: AsyncSession, new: Sequence[Entry], reached: Progress, wanted: Wanted
-) -> Mapping[Place, tuple[Incident, IncidentEvent]]:
-    """Load what is wanted of the new entries' incidents, each up to its last new entry."""
+    session: AsyncSession, new: Sequence[Entry], reached: Progress
+) -> Mapping[Place, Change]:
+    """Load the new entries' incidents and their events, each up to its last new entry."""
     if not new:
         return {}
-    last, behind = following.last_of(new), reached.behind
+    behind = reached.behind
     found = await following.load_up_to(
-        session, last, *conditions_of(wanted), xact=behind.xact, position=behind.position
+        session, following.last_of(new), xact=behind.xact, position=behind.position
     )
-    return {Place(event.xact, event.position): (incident, event) for incident, event in found}
+    return {Place(event.xact, event.position): Change(incident, event) for incident, event in found}
 
 
-def conditions_of(wanted: Wanted) -> list[ColumnElement[bool]]:
-    """Say in SQL which events are wanted. Whose team counts is the incident's present one."""
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.team_ids is not None:
-        conditions.append(Incident.team_id.in_(wanted.team_ids))
-    if wanted.service_id:
-        conditions.append(Incident.service_id == wanted.service_id)
-    if wanted.incident_id:
-        conditions.append(Incident.id == wanted.incident_id)
-    if wanted.kinds:
-        conditions.append(IncidentEvent.kind.in_(wanted.kinds))
-    return conditions
+def is_wanted(change: Change, wanted: Wanted) -> bool:
+    """Say whether a stream tells it. Whose team counts is the incident's present one."""
+    incident = change.incident
+    return (
+        (wanted.team_ids is None or incident.team_id in wanted.team_ids)
+        and wanted.service_id in (None, incident.service_id)
+        and wanted.incident_id in (None, incident.id)
+        and (not wanted.kinds or change.event.kind in wanted.kinds)
+    )
 
 
-def entry_of(found: tuple[Incident, IncidentEvent]) -> Entry:
+def entry_of(place: Place, change: Change) -> Entry:
     """Describe an event that was loaded."""
-    _, event = found
-    return Entry(Place(event.xact, event.position), event.incident_id, event.sequence)
+    return Entry(place, change.event.incident_id, change.event.sequence)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from enum import StrEnum
 
 import structlog
@@ -11,15 +10,15 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from incident_service.core.clock import monotonic_s
+from incident_service.core.db import Tx
 from incident_service.core.hanging_up import hang_up
 from incident_service.core.http import render_error
 from incident_service.core.stopping import stops_within
-from incident_service.incidents.stream import framing
+from incident_service.incidents.stream import framing, reading
 from incident_service.incidents.stream.cursor import Cursor, Place, encode
 from incident_service.incidents.stream.news import Streams, TooManyStreams
 from incident_service.incidents.stream.progress import Progress
-from incident_service.incidents.stream.reading import Step
-from incident_service.incidents.stream.writing import write
+from incident_service.incidents.stream.reading import Wanted
 from incident_service.observability import metrics
 
 log = structlog.get_logger()
@@ -42,8 +41,8 @@ class KeyNoLongerValid(Exception):
     """The key was revoked or has expired, or may no longer read."""
 
 
-ReadOn = Callable[[Progress], Awaitable[tuple[datetime, Step] | None]]
-"""Reads the next step and says when; None: not possible now. Raises `KeyNoLongerValid`."""
+FindWanted = Callable[[Tx], Awaitable[Wanted]]
+"""Says what the key may hear of what is asked for. Raises `KeyNoLongerValid`."""
 
 
 class ChangeStream(Response):
@@ -56,13 +55,20 @@ class ChangeStream(Response):
     media_type = "text/event-stream"
 
     def __init__(
-        self, streams: Streams, start: Cursor, reached: Progress, read_on: ReadOn, notice: bytes
+        self,
+        streams: Streams,
+        start: Cursor,
+        reached: Progress,
+        find_wanted: FindWanted,
+        notice: bytes,
     ) -> None:
         super().__init__(headers=HEADERS | {"Content-Type": self.media_type})
         del self.headers["content-length"]
         self._streams = streams
         self._reached = reached
-        self._read_on = read_on
+        self._find_wanted = find_wanted
+        self._wanted: Wanted | None = None
+        self._ask_again_at_s = 0.0
         self._at = start.at
         self._notice = notice
 
@@ -129,15 +135,26 @@ class ChangeStream(Response):
 
     async def _take_step(self, send: Send) -> tuple[bool, bool]:
         """Read and send the next events; say whether there may be more, and whether any went."""
-        found = await self._read_on(self._reached)
-        if found is None:
+        await self._look_at_key()
+        page = await self._streams.read_page(self._reached) if self._wanted else None
+        if page is None or self._wanted is None:
             return False, False
-        self._at, step = found
-        for change in step.changes:
-            kind, data = write(change)
-            await self._put(send, framing.event(self._id(change.resume), kind, data))
+        self._at, step = page.at, reading.step(self._reached, page, self._wanted)
+        for change, resume in step.changes:
+            chunk = framing.event(self._id(resume), change.event.kind, change.text)
+            await self._put(send, chunk)
         self._reached = step.progress
         return step.is_more, bool(step.changes)
+
+    async def _look_at_key(self) -> None:
+        """Ask again, as often as a heartbeat is due, what the key may hear.
+
+        While that cannot be found out nothing is told.
+        """
+        if monotonic_s() >= self._ask_again_at_s:
+            self._wanted = await self._streams.read(self._find_wanted)
+            if self._wanted is not None:
+                self._ask_again_at_s = monotonic_s() + self._streams.pace.heartbeat_s
 
     async def _put(self, send: Send, chunk: bytes) -> None:
         """Send a part.

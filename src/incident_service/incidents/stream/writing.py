@@ -2,17 +2,16 @@
 
 import json
 
+from incident_service.incidents.models import Incident, IncidentEvent
 from incident_service.incidents.schemas import IncidentChange, IncidentState
 from incident_service.incidents.stream import framing
 from incident_service.incidents.stream.cursor import Lost
-from incident_service.incidents.stream.reading import Change
 
 RESET = "reset"
 
 
-def write(change: Change) -> tuple[str, str]:
-    """Return an event's name and its data."""
-    incident, event = change.incident, change.event
+def write(incident: Incident, event: IncidentEvent) -> str:
+    """Return an event's data."""
     data = IncidentChange(
         incident_id=incident.id,
         number=incident.number,
@@ -26,7 +25,7 @@ def write(change: Change) -> tuple[str, str]:
         at=event.at,
         incident=IncidentState.model_validate(incident),
     )
-    return event.kind, data.model_dump_json()
+    return data.model_dump_json()
 
 
 def write_reset(id_: str, lost: Lost) -> bytes:
