@@ -37,7 +37,8 @@ ALERTS = """
     SELECT (jsonb_populate_record(original, jsonb_build_object(
         'id', gen_random_uuid(),
         'fingerprint', 'copy-' || place / 5,
-        'incident_id', CASE WHEN place % 1000 > 0 THEN original.incident_id END,
+        'incident_id', CASE WHEN place % 1000 > 0 THEN
+            (SELECT id FROM incidents WHERE number = 1000000 + place) END,
         'status', CASE WHEN place % 1000 = 1 THEN 'firing' ELSE 'resolved' END,
         'priority', CASE WHEN place % 1000 = 2 THEN 'info' ELSE 'high' END,
         'labels', jsonb_build_object('host', 'host-' || place / 5, 'job', 'node'),
@@ -138,6 +139,12 @@ async def test_each_filter_of_alerts_has_an_index(engine, api, stage, filled):
             ),
             ({"matcher": "host=host-17"}, "ix_alerts_labels"),
             ({"matcher": "job=~n.*"}, "ix_alerts_first_received_at"),
+            ({"sort": "urgent"}, "ix_alerts_urgency"),
+            ({"q": "host-1017"}, "ix_alerts_text"),
+            ({"q": "nonesuch"}, "ix_alerts_text"),
+            ({"assigned_user_id": stage.first.id},),
+            ({"is_exhausted": True},),
+            ({"is_quiet": True},),
         ],
     )
 

@@ -4,12 +4,19 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, literal_column, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from incident_service.catalog.priority import Priority
+from incident_service.catalog.text_search import SEARCHED
 from incident_service.core.db import Base, ClosedText, one_of
+
+# The index of the most urgent first holds exactly this expression, and is used for no other.
+URGENCY = (
+    "(array_position(ARRAY['firing', 'resolved'], status) * 10 + "
+    "array_position(ARRAY['critical', 'high', 'medium', 'low', 'info'], priority))"
+)
 
 
 class AlertStatus(StrEnum):
@@ -106,6 +113,13 @@ class Alert(Base):
             "labels",
             postgresql_using="gin",
             postgresql_ops={"labels": "jsonb_path_ops"},
+        ),
+        Index("ix_alerts_urgency", text(URGENCY), "first_received_at", "id"),
+        Index(
+            "ix_alerts_text",
+            literal_column(SEARCHED).label("searched"),
+            postgresql_using="gin",
+            postgresql_ops={"searched": "gin_trgm_ops"},
         ),
         one_of("status", AlertStatus),
         one_of("priority", Priority),

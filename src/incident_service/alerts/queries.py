@@ -5,19 +5,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Integer, exists, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from incident_service.alerts.models import Alert, AlertStatus
+from incident_service.alerts.models import URGENCY, Alert, AlertStatus
 from incident_service.catalog import label_search
-from incident_service.catalog.matchers import Matcher
 from incident_service.catalog.models import Service
-from incident_service.catalog.priority import Priority
 from incident_service.core.keyset import Order, fetch_sorted
 from incident_service.core.pagination import PageQuery, fetch_page
+from incident_service.incidents.models import Incident
+from incident_service.incidents.narrowing import ANYTHING, Narrowing, Sort, of_incident, of_row
 from incident_service.teams.auth import Principal
 
-NEWEST = Order("newest", Alert.first_received_at, Alert.id, newest_first=True)
+ORDERS = {
+    Sort.NEWEST: Order("newest", Alert.first_received_at, Alert.id, newest_first=True),
+    Sort.URGENT: Order(
+        "urgent", Alert.first_received_at, Alert.id, rank=literal_column(URGENCY, Integer())
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +30,13 @@ class AlertFilter:
     """Which alerts are wanted; an empty field does not narrow the list."""
 
     statuses: Sequence[AlertStatus] = ()
-    priorities: Sequence[Priority] = ()
     team_id: UUID | None = None
-    service_id: UUID | None = None
     integration_id: UUID | None = None
     fingerprint: str | None = None
     has_incident: bool | None = None
     received_from: datetime | None = None
     received_before: datetime | None = None
-    matchers: Sequence[Matcher] = ()
+    narrowed: Narrowing = ANYTHING
 
 
 async def list_alerts(
@@ -45,16 +48,20 @@ async def list_alerts(
 
 
 async def search_alerts(
-    session: AsyncSession, wanted: AlertFilter, principal: Principal, page: PageQuery
+    session: AsyncSession,
+    wanted: AlertFilter,
+    principal: Principal,
+    page: PageQuery,
+    sort: Sort = Sort.NEWEST,
 ) -> tuple[Sequence[Alert], str | None]:
-    """Return a page of alerts, of whatever incident or of none, newest first."""
-    looked_at, keep = label_search.left_over(Alert.labels, wanted.matchers)
+    """Return a page of alerts, of whatever incident or of none."""
+    looked_at, keep = label_search.left_over(Alert.labels, wanted.narrowed.matchers)
     conditions = conditions_of(wanted)
     service_ids = await find_services(session, wanted, principal)
     if service_ids is not None:
         conditions.append(Alert.service_id.in_(service_ids))
     return await fetch_sorted(
-        session, Alert, NEWEST, conditions, page, keep=keep, looked_at=looked_at
+        session, Alert, ORDERS[sort], conditions, page, keep=keep, looked_at=looked_at
     )
 
 
@@ -73,13 +80,17 @@ async def find_services(
 
 def conditions_of(wanted: AlertFilter) -> list[ColumnElement[bool]]:
     """Say in SQL what SQL can say of the filter."""
-    conditions = label_search.in_sql(Alert.labels, wanted.matchers)
+    conditions = of_row(
+        wanted.narrowed,
+        labels=Alert.labels,
+        priority=Alert.priority,
+        service_id=Alert.service_id,
+    )
+    if asked := of_incident(wanted.narrowed):
+        conditions.append(exists().where(Incident.id == Alert.incident_id, *asked))
     if wanted.statuses:
         conditions.append(Alert.status.in_(wanted.statuses))
-    if wanted.priorities:
-        conditions.append(Alert.priority.in_(wanted.priorities))
     exact = {
-        Alert.service_id: wanted.service_id,
         Alert.integration_id: wanted.integration_id,
         Alert.fingerprint: wanted.fingerprint,
     }

@@ -7,9 +7,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import PlainTextResponse
 
-from incident_service.catalog.label_search import MatcherQuery, read_matchers
-from incident_service.catalog.priority import Priority
-from incident_service.catalog.text_search import TextQuery, words_of
 from incident_service.core.conditional import IfNoneMatch
 from incident_service.core.fields import Instant, Text
 from incident_service.core.http import InTx
@@ -23,6 +20,7 @@ from incident_service.core.pagination import (
 from incident_service.incidents import queries, sentences
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.models import IncidentEvent
+from incident_service.incidents.narrowing import Narrowed, Sort
 from incident_service.incidents.related import shown_related, tag_of
 from incident_service.incidents.schemas import (
     EventPage,
@@ -50,32 +48,20 @@ class TimelineFormat(StrEnum):
 def incident_filter(
     *,
     status: Annotated[list[Status] | None, Query()] = None,
-    priority: Annotated[list[Priority] | None, Query()] = None,
     team_id: UUID | None = None,
-    service_id: UUID | None = None,
-    assigned_user_id: UUID | None = None,
     fingerprint: Text | None = None,
-    is_quiet: bool | None = None,
-    is_exhausted: bool | None = None,
     created_from: Instant | None = None,
     created_before: Instant | None = None,
-    matchers: MatcherQuery = None,
-    text: TextQuery = None,
+    narrowed: Narrowed,
 ) -> queries.IncidentFilter:
     """Read the filters of the query string; several values of one filter mean "any of"."""
     return queries.IncidentFilter(
         statuses=status or (),
-        priorities=priority or (),
         team_id=team_id,
-        service_id=service_id,
-        assigned_user_id=assigned_user_id,
         fingerprint=fingerprint,
-        is_quiet=is_quiet,
-        is_exhausted=is_exhausted,
         created_from=created_from,
         created_before=created_before,
-        matchers=read_matchers(matchers),
-        words=words_of(text),
+        narrowed=narrowed,
     )
 
 
@@ -85,7 +71,7 @@ async def list_incidents(
     principal: Reader,
     wanted: Annotated[queries.IncidentFilter, Depends(incident_filter)],
     page: Annotated[PageQuery, Depends(page_query)],
-    sort: queries.IncidentSort = queries.IncidentSort.NEWEST,
+    sort: Sort = Sort.NEWEST,
 ) -> IncidentPage:
     """List incidents, the newest or the most urgent first."""
     rows, next_cursor = await queries.list_incidents(tx.session, wanted, principal, page, sort)

@@ -3,20 +3,19 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Integer, func, literal_column, or_, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from incident_service.catalog import label_search, text_search
-from incident_service.catalog.matchers import Matcher
+from incident_service.catalog import label_search
 from incident_service.catalog.priority import Priority
 from incident_service.core.errors import NotFound
 from incident_service.core.keyset import Order, fetch_sorted
 from incident_service.core.pagination import PageQuery
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.models import URGENCY, Incident, IncidentEvent, IncidentRelation
+from incident_service.incidents.narrowing import ANYTHING, Narrowing, Sort, of_incident, of_row
 from incident_service.teams.auth import Principal
 
 
@@ -29,33 +28,16 @@ class IncidentFilter:
     """Which incidents are wanted; an empty field does not narrow the list."""
 
     statuses: Sequence[Status] = ()
-    priorities: Sequence[Priority] = ()
     team_id: UUID | None = None
-    service_id: UUID | None = None
-    assigned_user_id: UUID | None = None
     fingerprint: str | None = None
-    is_quiet: bool | None = None
-    is_exhausted: bool | None = None
     created_from: datetime | None = None
     created_before: datetime | None = None
-    matchers: Sequence[Matcher] = ()
-    words: Sequence[str] = ()
-
-
-class IncidentSort(StrEnum):
-    """What comes first in a list of incidents.
-
-    `urgent`: open before acknowledged before resolved before closed, then by priority, then
-    whatever has waited longest.
-    """
-
-    NEWEST = "newest"
-    URGENT = "urgent"
+    narrowed: Narrowing = ANYTHING
 
 
 ORDERS = {
-    IncidentSort.NEWEST: Order("newest", Incident.created_at, Incident.id, newest_first=True),
-    IncidentSort.URGENT: Order(
+    Sort.NEWEST: Order("newest", Incident.created_at, Incident.id, newest_first=True),
+    Sort.URGENT: Order(
         "urgent", Incident.created_at, Incident.id, rank=literal_column(URGENCY, Integer())
     ),
 }
@@ -92,10 +74,10 @@ async def list_incidents(
     wanted: IncidentFilter,
     principal: Principal,
     page: PageQuery,
-    sort: IncidentSort = IncidentSort.NEWEST,
+    sort: Sort = Sort.NEWEST,
 ) -> tuple[Sequence[Incident], str | None]:
     """Return a page of incidents."""
-    looked_at, keep = label_search.left_over(Incident.labels, wanted.matchers)
+    looked_at, keep = label_search.left_over(Incident.labels, wanted.narrowed.matchers)
     conditions = conditions_of(wanted)
     team_ids = principal.narrowed(wanted.team_id)
     if team_ids is not None:
@@ -108,24 +90,18 @@ async def list_incidents(
 def conditions_of(wanted: IncidentFilter) -> list[ColumnElement[bool]]:
     """Say in SQL what SQL can say of the filter."""
     conditions = [
-        *label_search.in_sql(Incident.labels, wanted.matchers),
-        *text_search.occur(wanted.words),
+        *of_row(
+            wanted.narrowed,
+            labels=Incident.labels,
+            priority=Incident.priority,
+            service_id=Incident.service_id,
+        ),
+        *of_incident(wanted.narrowed),
     ]
     if wanted.statuses:
         conditions.append(Incident.status.in_(wanted.statuses))
-    if wanted.priorities:
-        conditions.append(Incident.priority.in_(wanted.priorities))
-    exact = {
-        Incident.service_id: wanted.service_id,
-        Incident.assigned_user_id: wanted.assigned_user_id,
-        Incident.fingerprint: wanted.fingerprint,
-    }
-    conditions += [column == value for column, value in exact.items() if value is not None]
-    facts = {
-        Incident.is_quiet.expression: wanted.is_quiet,
-        Incident.exhausted_at.is_not(None): wanted.is_exhausted,
-    }
-    conditions += [fact if is_so else ~fact for fact, is_so in facts.items() if is_so is not None]
+    if wanted.fingerprint is not None:
+        conditions.append(Incident.fingerprint == wanted.fingerprint)
     if wanted.created_from:
         conditions.append(Incident.created_at >= wanted.created_from)
     if wanted.created_before:

@@ -8,11 +8,10 @@ from fastapi import APIRouter, Depends, Query
 from incident_service.alerts import queries
 from incident_service.alerts.models import AlertStatus
 from incident_service.alerts.schemas import AlertRead, FoundAlertPage
-from incident_service.catalog.label_search import MatcherQuery, read_matchers
-from incident_service.catalog.priority import Priority
 from incident_service.core.fields import Instant, Text
 from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
+from incident_service.incidents.narrowing import Narrowed, Sort
 from incident_service.teams.auth import Reader
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
@@ -21,9 +20,7 @@ router = APIRouter(prefix="/alerts", tags=["alerts"])
 def alert_filter(
     *,
     status: Annotated[list[AlertStatus] | None, Query()] = None,
-    priority: Annotated[list[Priority] | None, Query()] = None,
     team_id: Annotated[UUID | None, Query(description="Of the alert's service.")] = None,
-    service_id: UUID | None = None,
     integration_id: UUID | None = None,
     fingerprint: Annotated[Text | None, Query(description="The sender's.")] = None,
     has_incident: Annotated[
@@ -34,20 +31,18 @@ def alert_filter(
         Instant | None, Query(description="First received at this instant or later.")
     ] = None,
     received_before: Instant | None = None,
-    matchers: MatcherQuery = None,
+    narrowed: Narrowed,
 ) -> queries.AlertFilter:
     """Read the filters of the query string; several values of one filter mean "any of"."""
     return queries.AlertFilter(
         statuses=status or (),
-        priorities=priority or (),
         team_id=team_id,
-        service_id=service_id,
         integration_id=integration_id,
         fingerprint=fingerprint,
         has_incident=has_incident,
         received_from=received_from,
         received_before=received_before,
-        matchers=read_matchers(matchers),
+        narrowed=narrowed,
     )
 
 
@@ -57,11 +52,12 @@ async def list_alerts(
     principal: Reader,
     wanted: Annotated[queries.AlertFilter, Depends(alert_filter)],
     page: Annotated[PageQuery, Depends(page_query)],
+    sort: Sort = Sort.NEWEST,
 ) -> FoundAlertPage:
-    """List alerts, one item for each time that one fired; newest first.
+    """List alerts, one item for each time that one fired, the newest or the most urgent first.
 
     An alert is its service's team's, whoever has its incident.
     """
-    rows, next_cursor = await queries.search_alerts(tx.session, wanted, principal, page)
+    rows, next_cursor = await queries.search_alerts(tx.session, wanted, principal, page, sort)
     items = [AlertRead.model_validate(row) for row in rows]
     return FoundAlertPage(items=items, next_cursor=next_cursor)
