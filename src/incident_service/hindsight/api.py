@@ -12,6 +12,7 @@ from incident_service.catalog.priority import Priority
 from incident_service.core.errors import Invalid
 from incident_service.core.fields import Instant
 from incident_service.core.http import InTx
+from incident_service.core.timespans import require_span
 from incident_service.hindsight import queries
 from incident_service.hindsight.markdown import as_markdown
 from incident_service.hindsight.report import make_report
@@ -64,10 +65,6 @@ async def get_incident_report(
     return IncidentReport.model_validate(report)
 
 
-class SpanWrong(Invalid):
-    """The span is empty or longer than a year."""
-
-
 class ZoneUnknown(Invalid):
     """PostgreSQL does not know this time zone."""
 
@@ -90,10 +87,7 @@ async def get_analytics(
     """Say how the incidents that began in a span went: counts, times, pages, noise."""
     before = began_before or tx.now
     since = began_from or before - USUAL_SPAN
-    if since >= before:
-        raise SpanWrong("Give a `from` that is earlier than `to`.", "/query/from")
-    if before - since > LONGEST_SPAN:
-        raise SpanWrong("Give a span of at most 366 days.", "/query/from")
+    require_span(since, before, "/query/from", longest=LONGEST_SPAN)
     if not await queries.knows_zone(tx.session, time_zone):
         raise ZoneUnknown("The database does not know this time zone.", "/query/time_zone")
     scope = queries.Scope(since, before, principal.narrowed(team_id), service_id)

@@ -17,6 +17,7 @@ from incident_service.core.pagination import (
     pages_of,
     slice_numbered,
 )
+from incident_service.core.timespans import require_span
 from incident_service.incidents import queries, sentences
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.models import IncidentEvent
@@ -55,6 +56,7 @@ def incident_filter(
     narrowed: Narrowed,
 ) -> queries.IncidentFilter:
     """Read the filters of the query string; several values of one filter mean "any of"."""
+    require_span(created_from, created_before, "/query/created_from")
     return queries.IncidentFilter(
         statuses=status or (),
         team_id=team_id,

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from incident_service.core.errors import Invalid
+from incident_service.core.timespans import require_span
 from incident_service.schedules.oncall import Roster, Shift, shifts
 
 USUAL_SPAN = timedelta(days=14)
@@ -19,22 +20,19 @@ class TooManyShifts(Invalid):
     """There are too many shifts in that time; look at less of it."""
 
 
-class SpanWrong(Invalid):
-    """The end has to come after the beginning, by at most 366 days."""
-
-
 def span(
-    begins: datetime | None, ends: datetime | None, now: datetime
+    begins: datetime | None, ends: datetime | None, now: datetime, pointer: str
 ) -> tuple[datetime, datetime]:
     """Return the time to look at: from now, for 14 days, unless something else is asked for.
+
+    `pointer` is where its end is asked for.
 
     Raises:
         SpanWrong: it is empty, or too long.
     """
     begins = begins or now
     ends = ends or begins + USUAL_SPAN
-    if not begins < ends <= begins + LONGEST_SPAN:
-        raise SpanWrong("", "/to")
+    require_span(begins, ends, pointer, longest=LONGEST_SPAN)
     return begins, ends
 
 

@@ -11,6 +11,7 @@ from incident_service.alerts.schemas import AlertRead, FoundAlertPage
 from incident_service.core.fields import Instant, Text
 from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
+from incident_service.core.timespans import require_span
 from incident_service.incidents.narrowing import Narrowed, Sort
 from incident_service.teams.auth import Reader
 
@@ -34,6 +35,7 @@ def alert_filter(
     narrowed: Narrowed,
 ) -> queries.AlertFilter:
     """Read the filters of the query string; several values of one filter mean "any of"."""
+    require_span(received_from, received_before, "/query/received_from")
     return queries.AlertFilter(
         statuses=status or (),
         team_id=team_id,

@@ -82,7 +82,7 @@ async def preview_schedule(tx: InTx, principal: Reader, body: SchedulePreview) -
         for layer in body.layers
     )
     roster = Roster(layers, present.overrides)
-    return await shown_shifts(tx, roster, *span(body.from_, body.to, tx.now))
+    return await shown_shifts(tx, roster, *span(body.from_, body.to, tx.now, "/to"))
 
 
 @router.get("/schedules/{schedule_id}/on-call")
@@ -101,7 +101,7 @@ async def list_shifts(
 ) -> ShiftsRead:
     """List who is on call over a time of at most 366 days, and when nobody is."""
     schedule = await queries.get_schedule(tx.session, schedule_id, principal)
-    begins, ends = span(from_, to, tx.now)
+    begins, ends = span(from_, to, tx.now, "/query/to")
     rosters = await queries.load_rosters(tx.session, [schedule], begins)
     return await shown_shifts(tx, rosters[schedule.id], begins, ends)
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from incident_service.core.fields import Instant
 from incident_service.core.http import InTx
 from incident_service.core.pagination import PageQuery, page_query
+from incident_service.core.timespans import require_span
 from incident_service.teams import queries
 from incident_service.teams.auth import Manager
 from incident_service.teams.queries import AuditFilter
@@ -30,6 +31,7 @@ def audit_filter(
     ] = None,
 ) -> AuditFilter:
     """Read which entries are wanted."""
+    require_span(since, until, "/query/since")
     return AuditFilter(actor_id, action, resource_type, resource_id, team_id, since, until, refused)
 
 
