@@ -52,6 +52,18 @@ async def test_escalate_has_to_say_what_it_saw(api, stage):
     assert stale.json()["code"] == "climb_has_moved"
 
 
+@pytest.mark.parametrize("seen", [{"current_level": 2}, {"current_repeat": 1}])
+async def test_a_restart_that_names_a_level_as_well_is_refused(api, stage, seen):
+    await stage.fire("Disk")
+    url = f"/v1/incidents/{(await stage.incident()).id}/escalate"
+
+    both = await api.post(url, json={"restart": True} | seen)
+    alone = await api.post(url, json={"restart": True})
+
+    assert (both.status_code, alone.status_code) == (422, 200)
+    assert "leave current_level" in both.json()["errors"][0]["message"]
+
+
 async def test_acting_for_an_unknown_person_is_refused_where_it_stands(api, stage):
     await stage.fire("Disk")
 

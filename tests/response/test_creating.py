@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
 from tests import factories
 from tests.stage import Stage
 
@@ -39,6 +40,49 @@ async def test_the_timeline_names_who_opened_it_and_why(api, stage):
         "a customer called",
     )
     assert paged.kind == "paged"
+
+
+async def test_its_labels_are_shown_and_found_by_matchers_and_text(api, stage):
+    labels = {"region": "eu-west", "customer tier": "gold"}
+
+    answer = await create(api, stage, labels=labels)
+
+    assert answer.json()["incident"]["labels"] == labels
+    for wanted in ({"matcher": "region=eu-west"}, {"matcher": "region=~eu.+"}, {"q": "gold"}):
+        found = (await api.get("/v1/incidents", params=wanted)).json()["items"]
+        assert [item["labels"] for item in found] == [labels]
+
+
+async def test_its_labels_route_it_nowhere(api, stage, transactions):
+    async with transactions.open() as tx:
+        other = await factories.make_service(tx, stage.team)
+    path = f"/v1/integrations/{stage.integration.id}/routing-rules"
+    rules = {"rules": [{"matchers": ["region=eu-west"], "service_id": str(other.id)}]}
+    (await api.put(path, json=rules)).raise_for_status()
+
+    answer = await create(api, stage, labels={"region": "eu-west"})
+
+    assert answer.json()["incident"]["service_id"] == str(stage.service.id)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"": "x"},
+        {"a\x00": "x"},
+        {"n" * 257: "x"},
+        {"a": "x" * 4097},
+        {"a": 1},
+        {"a": None},
+        {f"l{number}": "x" for number in range(65)},
+    ],
+)
+async def test_labels_that_an_alert_could_not_have_are_refused(api, stage, labels):
+    answer = await create(api, stage, labels=labels)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"].startswith("/labels")
+    assert await stage.incidents() == []
 
 
 async def test_no_alert_joins_or_resolves_it(api, stage):

@@ -92,6 +92,7 @@ async def create_incident(
         title=body.title,
         priority=body.priority,
         description=body.description,
+        labels=body.labels,
         key=body.key,
         policy_id=body.escalation_policy_id,
         assigned_user_id=body.assigned_user_id,

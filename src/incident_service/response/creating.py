@@ -1,6 +1,7 @@
 """Open an incident by hand."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import select
@@ -46,6 +47,7 @@ class Report:
     title: str
     priority: Priority
     description: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
     key: str | None = None
     policy_id: UUID | None = None
     assigned_user_id: UUID | None = None
@@ -98,7 +100,7 @@ def describe(
         service=service,
         fingerprint=fingerprint,
         title=report.title,
-        labels={},
+        labels=dict(report.labels),
         annotations={"description": report.description} if report.description else {},
         arrival=Arrival((), report.priority),
         previous_incident_id=previous_incident_id,

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from incident_service.catalog.labels import Labels
 from incident_service.catalog.priority import Priority
 from incident_service.core.fields import ExternalId, Instant, Name, Prose, Request, Response, Words
 from incident_service.incidents.lifecycle import Status
@@ -54,6 +55,11 @@ class EscalateRequest(VerbRequest):
     def _say_what_was_seen(self) -> "EscalateRequest":
         if not self.restart and (self.current_level is None or self.current_repeat is None):
             raise ValueError("give current_level and current_repeat as you saw them, or restart")
+        if self.restart and not (self.current_level is None and self.current_repeat is None):
+            raise ValueError(
+                "restart begins at level 1, so leave current_level and current_repeat out; "
+                "escalation_epoch says what you saw"
+            )
         return self
 
 
@@ -136,6 +142,7 @@ class IncidentCreate(Request):
     title: Name
     priority: Priority
     description: Prose = Field("", description="Shown in pages.")
+    labels: Labels = Field({}, description="Matchers find it by these; they route nothing.")
     key: ExternalId | None = Field(
         None,
         description="Your own name for the trouble. While an incident of this service and key is "

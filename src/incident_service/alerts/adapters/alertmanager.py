@@ -11,7 +11,6 @@ from incident_service.alerts import fingerprint, lenient_json
 from incident_service.alerts.adapters import instants, strict, texts
 from incident_service.alerts.adapters.bounds import (
     LONGEST_ANNOTATION,
-    LONGEST_LABEL,
     LONGEST_URL,
     MOST_TRUNCATED,
 )
@@ -23,6 +22,7 @@ from incident_service.alerts.incoming import (
     short_fingerprint,
 )
 from incident_service.alerts.limits import DEFAULT, Limits
+from incident_service.catalog.labels import LONGEST_LABEL
 from incident_service.core.errors import Malformed
 
 ALWAYS_KEPT = ("alertname", "severity")

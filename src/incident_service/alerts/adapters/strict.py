@@ -14,8 +14,6 @@ from msgspec import Meta
 from incident_service.alerts.adapters import instants
 from incident_service.alerts.adapters.bounds import (
     LONGEST_ANNOTATION,
-    LONGEST_LABEL,
-    LONGEST_NAME,
     LONGEST_URL,
     MOST_TRUNCATED,
 )
@@ -25,6 +23,7 @@ from incident_service.alerts.incoming import (
     Parsed,
 )
 from incident_service.alerts.limits import Limits
+from incident_service.catalog.labels import LONGEST_LABEL, LONGEST_NAME
 
 ESCAPED_NUL = b"\\u0000"
 # Everything that a body may hold and a decoder refuses, nested too deeply included.

@@ -5,8 +5,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from incident_service.alerts.adapters.bounds import LONGEST_NAME
 from incident_service.alerts.incoming import cut
+from incident_service.catalog.labels import LONGEST_NAME
 
 # PostgreSQL's text holds neither.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
