@@ -82,8 +82,8 @@ async def past(stage: Stage) -> tuple[Service, Service]:
         shop     disk critical  00:00   4 min               10 min        1
         shop     disk critical  06:00   10 min              20 min        2
         shop     mem  high      12:00   never               60 min        5
-        shop     dog  info      12:00   (quiet)             1 min         1
-        theirs   disk high      12:00   1 min               open          1
+        shop     dog  info      11:00   (quiet)             1 min         1
+        theirs   disk high      11:00   1 min               open          1
 
     Of the shop's, the means are 7 min and 30 min, the medians 7 min and 20 min.
     """
@@ -105,8 +105,8 @@ async def past(stage: Stage) -> tuple[Service, Service]:
         again = await make(stage.service, 6, 20, title="Disk, again", alert_count=2, **closed)
         memory = await make(stage.service, 12, 60, fingerprint="mem", alert_count=5)
         quiet = {"is_quiet": True, "priority": Priority.INFO}
-        await make(stage.service, 12, 1, fingerprint="dog", **quiet)
-        other = await make(theirs, 12, title="Theirs", fingerprint="disk")
+        await make(stage.service, 11, 1, fingerprint="dog", **quiet)
+        other = await make(theirs, 11, title="Theirs", fingerprint="disk")
         for incident, *minutes in ((early, 1), (late, 1), (first, 4, 8), (again, 10), (other, 1)):
             await acknowledged(tx, incident, *minutes)
 
@@ -179,7 +179,7 @@ async def test_pages_are_counted_by_the_hours_of_a_time_zone(api, past):
     assert len(utc) == 24
 
 
-async def test_what_makes_the_most_noise_comes_first(api, past):
+async def test_what_makes_the_most_noise_comes_first_and_then_what_did_last(api, past):
     shop, theirs = past
 
     found = (await ask(api))["noisiest"]

@@ -90,9 +90,9 @@ async def test_each_filter_of_incidents_has_an_index(engine, api, stage, filled)
         filled,
         "/v1/incidents",
         [
-            ({}, "ix_incidents_created_at"),
+            ({}, "ix_incidents_span"),
             ({"sort": "urgent"}, "ix_incidents_urgency"),
-            (day, "ix_incidents_created_at"),
+            (day, "ix_incidents_span"),
             ({"status": "OPEN"}, "ix_incidents_status_created_at"),
             # Few are open, quiet and so on: any index that leads to them will do.
             ({"status": "OPEN", "sort": "urgent"},),
@@ -109,7 +109,7 @@ async def test_each_filter_of_incidents_has_an_index(engine, api, stage, filled)
             ({"matcher": ["host=host-17", "job!=other"]}, "ix_incidents_labels"),
             ({"matcher": "host=~host-17|host-18"}, "ix_incidents_labels"),
             ({"matcher": ["host=host-17", "job=~n.*"]}, "ix_incidents_labels"),
-            ({"matcher": "job=~n.*"}, "ix_incidents_created_at"),
+            ({"matcher": "job=~n.*"}, "ix_incidents_span"),
             ({"q": "host-1017"}, "ix_incidents_text"),
             ({"q": "nonesuch"}, "ix_incidents_text"),
         ],
@@ -179,3 +179,14 @@ async def test_what_belongs_to_few_is_found_by_whom_it_belongs_to(
         await api.get(path, params={params: new_id()})
 
     assert indexes_of(await explain(filled, asked)) & indexes
+
+
+async def test_analytics_of_a_short_span_read_no_large_table_whole(engine, api, filled):
+    span = {"from": "2026-10-28T00:00:00Z", "to": "2026-10-28T03:00:00Z"}
+    with listening(engine) as asked:
+        (await api.get("/v1/analytics", params=span)).raise_for_status()
+
+    nodes = await explain(filled, asked)
+
+    assert "incidents" not in read_whole(nodes)
+    assert "ix_incidents_span" in indexes_of(nodes)

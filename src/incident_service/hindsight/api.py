@@ -91,8 +91,9 @@ async def get_analytics(
     if not await queries.knows_zone(tx.session, time_zone):
         raise ZoneUnknown("The database does not know this time zone.", "/query/time_zone")
     scope = queries.Scope(since, before, principal.narrowed(team_id), service_id)
+    await queries.take_memory(tx.session)
     counts = await queries.count_incidents(tx.session, scope)
-    people = await queries.pages_by_person(tx.session, scope)
+    pages = await queries.count_pages(tx.session, scope, time_zone)
     noise = await queries.noisiest(tx.session, scope)
     return Analytics(
         began_from=since,
@@ -110,9 +111,10 @@ async def get_analytics(
         ),
         time_to_resolve=TimesRead.model_validate(await queries.time_to_resolve(tx.session, scope)),
         pages_by_person=[
-            PersonPages(user_id=row.user_id, name=row.recipient, pages=row.pages) for row in people
+            PersonPages(user_id=row.user_id, name=row.recipient, pages=row.pages)
+            for row in pages.by_person
         ],
-        pages_by_hour=await queries.pages_by_hour(tx.session, scope, time_zone),
+        pages_by_hour=list(pages.by_hour),
         noisiest=[Noise.model_validate(row) for row in noise],
     )
 

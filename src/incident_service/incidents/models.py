@@ -29,6 +29,15 @@ URGENCY = (
     "(array_position(ARRAY['OPEN', 'ACKNOWLEDGED', 'RESOLVED', 'CLOSED'], status) * 10 + "
     "array_position(ARRAY['critical', 'high', 'medium', 'low', 'info'], priority))"
 )
+SPAN_INCLUDES = [
+    "team_id",
+    "service_id",
+    "fingerprint",
+    "status",
+    "priority",
+    "is_quiet",
+    "resolved_at",
+]
 INCIDENT_NUMBER = Sequence("incident_number", metadata=Base.metadata)
 
 
@@ -98,7 +107,9 @@ class Incident(Base):
             unique=True,
             postgresql_where=text(ACTIVE),
         ),
-        Index("ix_incidents_created_at", "created_at", "id"),
+        # Analytics count by what it holds and never see the rows, which are ten times as wide.
+        # All that may change of it is in other indexes too, so no update costs more.
+        Index("ix_incidents_span", "created_at", "id", postgresql_include=SPAN_INCLUDES),
         Index("ix_incidents_urgency", text(URGENCY), "created_at", "id"),
         Index("ix_incidents_team_id_created_at", "team_id", "created_at"),
         Index("ix_incidents_service_id_created_at", "service_id", "created_at"),
