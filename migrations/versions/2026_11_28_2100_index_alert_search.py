@@ -31,7 +31,7 @@ INCLUDED = (
     "is_quiet",
     "resolved_at",
 )
-INDEXES = (
+INDEXES: tuple[tuple[str, str, list[Any], dict[str, Any]], ...] = (
     ("alerts", "ix_alerts_urgency", [sa.text(URGENCY), "first_received_at", "id"], {}),
     (
         "alerts",

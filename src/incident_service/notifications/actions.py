@@ -60,6 +60,23 @@ class Request:
     recipients: tuple[Recipient, ...]
 
 
+def about(
+    incident: Incident, kind: NotificationKind, reason: str, recipients: Sequence[Recipient]
+) -> Request:
+    """Tell of an incident where it stands now, by no timer."""
+    return Request(
+        incident_id=incident.id,
+        escalation_job_id=None,
+        epoch=incident.escalation_epoch,
+        kind=kind,
+        reason=reason,
+        level=incident.current_level,
+        repeat=incident.current_repeat,
+        priority=incident.priority,
+        recipients=tuple(recipients),
+    )
+
+
 async def request(tx: Tx, requests: Sequence[Request]) -> None:
     """Make it due to tell people, now or later; one wake-up an address, instant and transaction.
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 from incident_service.core.db import Tx
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.models import Incident
-from incident_service.notifications.actions import Recipient, Request, request, wake_up
+from incident_service.notifications.actions import Recipient, about, request, wake_up
 from incident_service.notifications.models import (
     Notification,
     NotificationKind,
@@ -71,17 +71,7 @@ async def tell_fallback(
     await request(
         tx,
         [
-            Request(
-                incident_id=incident.id,
-                escalation_job_id=None,
-                epoch=incident.escalation_epoch,
-                kind=NotificationKind.PAGE,
-                reason=reason,
-                level=incident.current_level,
-                repeat=incident.current_repeat,
-                priority=incident.priority,
-                recipients=(Recipient(None, contact),),
-            )
+            about(incident, NotificationKind.PAGE, reason, [Recipient(None, contact)])
             for incident in incidents
             if is_climbing(tx, incident) and incident.id not in told
         ],

@@ -194,21 +194,9 @@ async def tell_assignees(tx: Tx, incidents: Sequence[Incident]) -> None:
             continue
         incident.assignee_told_at = tx.now
         timeline.record(tx, incident, EventKind.ASSIGNEE_TOLD, data={"user": {"name": person.name}})
+        recipients = [notifications.Recipient(person.id, id_) for id_ in person.contact_method_ids]
         requests.append(
-            notifications.Request(
-                incident_id=incident.id,
-                escalation_job_id=None,
-                epoch=incident.escalation_epoch,
-                kind=NotificationKind.UPDATE,
-                reason="more alerts joined",
-                level=incident.current_level,
-                repeat=incident.current_repeat,
-                priority=incident.priority,
-                recipients=tuple(
-                    notifications.Recipient(person.id, method_id)
-                    for method_id in person.contact_method_ids
-                ),
-            )
+            notifications.about(incident, NotificationKind.UPDATE, "more alerts joined", recipients)
         )
     await tx.flush()
     await notifications.request(tx, requests)

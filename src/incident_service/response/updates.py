@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 from incident_service.core.actor import Actor
 from incident_service.core.db import Tx
 from incident_service.incidents.models import Incident
-from incident_service.notifications.actions import Recipient, Request, request
+from incident_service.notifications.actions import Recipient, about, request
 from incident_service.notifications.models import (
     Notification,
     NotificationKind,
@@ -33,17 +33,7 @@ async def tell_those_paged(
     await request(
         tx,
         [
-            Request(
-                incident_id=incident.id,
-                escalation_job_id=None,
-                epoch=incident.escalation_epoch,
-                kind=NotificationKind.UPDATE,
-                reason=news,
-                level=incident.current_level,
-                repeat=incident.current_repeat,
-                priority=incident.priority,
-                recipients=tuple(recipients[incident.id]),
-            )
+            about(incident, NotificationKind.UPDATE, news, recipients[incident.id])
             for incident in incidents
             if incident.id in recipients
         ],
@@ -62,23 +52,8 @@ async def tell_person(tx: Tx, incident: Incident, user_id: UUID, news: str) -> N
         )
         .order_by(ContactMethod.id)
     )
-    recipients = tuple(Recipient(user_id, id_) for id_ in addresses)
-    await request(
-        tx,
-        [
-            Request(
-                incident_id=incident.id,
-                escalation_job_id=None,
-                epoch=incident.escalation_epoch,
-                kind=NotificationKind.UPDATE,
-                reason=news,
-                level=incident.current_level,
-                repeat=incident.current_repeat,
-                priority=incident.priority,
-                recipients=recipients,
-            )
-        ],
-    )
+    recipients = [Recipient(user_id, id_) for id_ in addresses]
+    await request(tx, [about(incident, NotificationKind.UPDATE, news, recipients)])
 
 
 def knows_already(news: str) -> ColumnElement[bool]:
