@@ -103,6 +103,16 @@ ALERTS: dict[str, Params] = {
     "label, long ago only": {"matcher": f"alertname={RETIRED}"},
     "label, not": {"matcher": "severity!=critical"},
     "label, regular expression": {"matcher": "instance=~host-47.*"},
+    "urgent first": {"sort": "urgent"},
+    "small team, urgent first": {"team_id": "{small_team}", "sort": "urgent"},
+    "assignee": {"assigned_user_id": "{user}"},
+    "of quiet incidents": {"is_quiet": True},
+    "of incidents that page": {"is_quiet": False},
+    "of exhausted incidents": {"is_exhausted": True},
+    "text, rare": {"q": "host-4711"},
+    "text, 1 in 200": {"q": "alert117"},
+    "text, two words": {"q": "alert117 host-4917"},
+    "text, nowhere": {"q": "nonesuch"},
 }
 LISTS = {"/v1/incidents": INCIDENTS, "/v1/alerts": ALERTS}
 
