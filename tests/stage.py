@@ -23,6 +23,7 @@ from incident_service.notifications.models import Notification, NotificationKind
 from incident_service.policies.models import EscalationPolicy
 from incident_service.response import actions
 from incident_service.response.actions import Done, Order
+from incident_service.response.maintaining import unsettled_windows
 from incident_service.teams.auth import Principal
 from incident_service.teams.models import Role, Scope, Team, User
 
@@ -163,8 +164,10 @@ class Stage:
         """
         timers = await overdue_timers(self.transactions, grace=timedelta(0)).sweep()
         held = await refire.held_alerts(self.transactions).sweep()
+        windows = await unsettled_windows(self.transactions).sweep()
         return min(
-            timedelta.max if swept.next_in is None else swept.next_in for swept in (timers, held)
+            timedelta.max if swept.next_in is None else swept.next_in
+            for swept in (timers, held, windows)
         )
 
     # --- what can be seen

@@ -8,6 +8,7 @@ from incident_service.core.idempotency.models import IdempotencyKey
 from incident_service.escalation.models import EscalationJob
 from incident_service.heartbeat.models import Canary
 from incident_service.incidents.models import Incident, IncidentEvent
+from incident_service.maintenance.models import MaintenanceWindow
 from incident_service.notifications.models import Notification, Page, PageAttempt
 from incident_service.policies.models import EscalationLevel, EscalationPolicy
 from incident_service.schedules.models import (
@@ -34,6 +35,7 @@ __all__ = [
     "Incident",
     "IncidentEvent",
     "Integration",
+    "MaintenanceWindow",
     "Notification",
     "Page",
     "PageAttempt",

@@ -29,6 +29,7 @@ from incident_service.heartbeat.jobs import advance_canary, overdue_canaries, pl
 from incident_service.notifications.delivery import Courier
 from incident_service.notifications.jobs import deliver
 from incident_service.observability.tracing import Kind
+from incident_service.response.maintaining import unsettled_windows
 from incident_service.retention.jobs import retention_sweeps
 from incident_service.retention.terms import terms_of
 
@@ -62,6 +63,7 @@ def sweeps(runtime: Runtime, courier: Courier) -> list[Sweep]:
     silent = silent_alerts(runtime.transactions)
     stale = stale_alerts(runtime.transactions)
     canaries = overdue_canaries(runtime.transactions)
+    windows = unsettled_windows(runtime.transactions)
     return [
         Sweep(timers.name, timers.sweep),
         Sweep(held.name, held.sweep),
@@ -74,6 +76,7 @@ def sweeps(runtime: Runtime, courier: Courier) -> list[Sweep]:
         Sweep(stale.name, stale.sweep, every_s=SWEEP_EVERY_S),
         Sweep("pages", courier.sweep),
         Sweep(unreached.name, unreached.sweep),
+        Sweep(windows.name, windows.sweep),
         Sweep(canaries.name, canaries.sweep),
         Sweep("planting", lambda: plant_canary(runtime.transactions), every_s=PLANT_EVERY_S),
         Sweep("lost_jobs", lambda: restore_lost(runtime), every_s=RESTORE_EVERY_S),

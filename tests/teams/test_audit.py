@@ -65,6 +65,12 @@ CONFIGURES = {
         "replace_routing_rule",
         "remove_routing_rule",
     ],
+    "maintenance_window": [
+        "create_maintenance_window",
+        "update_maintenance_window",
+        "end_maintenance_window",
+        "delete_maintenance_window",
+    ],
     "webhook_subscription": [
         "create_webhook_subscription",
         "update_webhook_subscription",

@@ -141,6 +141,12 @@ resolve_incidents                 401   ok   ok   403    ok   ok      ok      ok
 resolve_incident                  401   ok   ok   403    ok   404     ok      ok        403      404
 close_incident                    401   ok   ok   403    ok   404     ok      ok        403      404
 reopen_incident                   401   ok   ok   403    ok   404     ok      ok        403      404
+list_maintenance_windows          401   ok   ok   ok     ok   none    ok      ok        ok       none
+create_maintenance_window         401   ok   ok   403    ok   404     ok      ok        403      404
+get_maintenance_window            401   ok   ok   ok     ok   404     ok      ok        ok       404
+update_maintenance_window         401   ok   ok   403    ok   404     ok      ok        403      404
+end_maintenance_window            401   ok   ok   403    ok   404     ok      ok        403      404
+delete_maintenance_window         401   ok   ok   403    ok   404     ok      ok        403      404
 list_webhook_subscriptions        401   ok   ok   ok     ok   none    ok      ok        ok       none
 create_webhook_subscription       401   ok   ok   403    ok   404     ok      403       403      404
 get_webhook_subscription          401   ok   ok   ok     ok   404     ok      ok        ok       404
@@ -300,6 +306,23 @@ class World:
         path = await self.deliveries_path()
         listed = (await self.api.get(f"/v1/{path}")).json()["items"]
         return f"{path}/{listed[0]['id']}"
+
+    async def maintenance(self) -> str:
+        made = await self.api.post("/v1/maintenance-windows", json=self.new_maintenance())
+        return str(made.json()["id"])
+
+    async def planned_maintenance(self) -> str:
+        later = self.stage.clock.now + timedelta(minutes=30)
+        body = self.new_maintenance() | {"starts_at": later.isoformat()}
+        return str((await self.api.post("/v1/maintenance-windows", json=body)).json()["id"])
+
+    def new_maintenance(self) -> dict[str, Any]:
+        ends_at = self.stage.clock.now + timedelta(hours=1)
+        return {
+            "team_id": str(self.stage.team.id),
+            "ends_at": ends_at.isoformat(),
+            "reason": f"Move {next(serial)}",
+        }
 
     def new_subscription(self) -> dict[str, Any]:
         return self.of_team() | {"url": "https://hooks.example/incidents"}
@@ -527,6 +550,14 @@ REQUESTS: dict[str, Callable[[World], Awaitable[Request]]] = {
     "resolve_incident": of("incident", "POST", "incidents/{}/resolve"),
     "close_incident": of("resolved", "POST", "incidents/{}/close"),
     "reopen_incident": of("resolved", "POST", "incidents/{}/reopen"),
+    "list_maintenance_windows": of("maintenance", "GET", "maintenance-windows"),
+    "create_maintenance_window": of("team", "POST", "maintenance-windows", World.new_maintenance),
+    "get_maintenance_window": of("maintenance", "GET", "maintenance-windows/{}"),
+    "update_maintenance_window": of(
+        "maintenance", "PATCH", "maintenance-windows/{}", saying({"reason": "Longer"})
+    ),
+    "end_maintenance_window": of("maintenance", "POST", "maintenance-windows/{}/end"),
+    "delete_maintenance_window": of("planned_maintenance", "DELETE", "maintenance-windows/{}"),
     "list_webhook_subscriptions": of("subscription", "GET", "webhook-subscriptions"),
     "create_webhook_subscription": of(
         "team", "POST", "webhook-subscriptions", World.new_subscription

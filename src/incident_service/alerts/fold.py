@@ -396,7 +396,7 @@ def describe(incident: Incident) -> Known:
     return Known(
         status=incident.status,
         priority=incident.priority,
-        is_exhausted=incident.exhausted_at is not None,
+        is_exhausted=incident.exhausted_at is not None and incident.maintenance_window_id is None,
         snoozed_until=incident.snoozed_until,
         acknowledged_at=incident.acknowledged_at,
         acknowledged_priority=incident.acknowledged_priority,

@@ -19,6 +19,8 @@ TOLD: dict[str, str] = {
     EventKind.REASSIGNED: "handed on by {who}",
     EventKind.SNOOZED: "snoozed by {who}",
     EventKind.SNOOZE_ENDED: "no longer snoozed",
+    EventKind.MAINTENANCE_HELD: "held by maintenance",
+    EventKind.MAINTENANCE_ENDED: "the maintenance ended",
     EventKind.EXHAUSTED: "the policy ran out",
     EventKind.RESOLVED: "resolved by {who}",
     EventKind.REOPENED: "reopened by {who}",

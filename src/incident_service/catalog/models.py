@@ -31,7 +31,7 @@ class Service(Base):
     """Something that breaks: where its alerts go, how they group, whom they page."""
 
     __tablename__ = "services"
-    audited = Audited("service", team="team_id")
+    audited = Audited("service", team="team_id", falls=("maintenance_windows",))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     team_id: Mapped[UUID] = mapped_column(ForeignKey("teams.id"), index=True)

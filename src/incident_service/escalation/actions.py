@@ -1,6 +1,8 @@
 """Start, go on, hold and stop climbs.
 
-Incidents given here are locked by the caller. Quiet ones never climb: they are passed over.
+Incidents given here are locked by the caller. Quiet ones never climb: they are passed over. Those
+that a maintenance window covers wait for its end instead of paging, unless `in_maintenance` says
+that somebody asks for it all the same.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,13 +15,16 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from incident_service.core.actor import Actor
 from incident_service.core.db import Tx
 from incident_service.core.errors import Conflict
-from incident_service.escalation import queries, steps
+from incident_service.escalation import holding, queries, steps
 from incident_service.escalation.changes import Changes
 from incident_service.escalation.climb import Climb, ask_person, climb
+from incident_service.escalation.holding import Holds
 from incident_service.escalation.models import EscalationJob, TimerKind
 from incident_service.escalation.plans import copy_plans
 from incident_service.escalation.steps import FIRST, Position
+from incident_service.incidents import timeline
 from incident_service.incidents.models import Incident
+from incident_service.incidents.timeline import EventKind
 from incident_service.notifications import actions as notifications
 from incident_service.policies.plan import Plan
 from incident_service.policies.targets import Person
@@ -29,11 +34,11 @@ class ClimbAtItsEnd(Conflict):
     """The policy has run out; ask for `restart` to begin again at level 1."""
 
 
-async def start(tx: Tx, incidents: Sequence[Incident]) -> None:
+async def start(tx: Tx, incidents: Sequence[Incident], *, in_maintenance: bool = False) -> None:
     """Begin at level 1 in a new epoch, with a fresh copy of the policy; page at once."""
     await stop(tx, incidents)
     climbing = [incident for incident in incidents if not incident.is_quiet]
-    await take_steps(tx, await first_steps(tx, climbing))
+    await take_steps(tx, await first_steps(tx, climbing), in_maintenance=in_maintenance)
 
 
 async def begin(tx: Tx, incidents: Sequence[Incident]) -> Changes:
@@ -43,7 +48,8 @@ async def begin(tx: Tx, incidents: Sequence[Incident]) -> Changes:
     """
     climbing = [incident for incident in incidents if not incident.is_quiet]
     changes = Changes.of(tx)
-    await climb(tx, changes, await first_steps(tx, climbing))
+    first = await first_steps(tx, climbing)
+    await climb(tx, changes, await holding.leave_free(tx, changes, first))
     return changes
 
 
@@ -78,7 +84,7 @@ async def begin_asking(tx: Tx, incident: Incident, person: Person, *, actor: Act
     return changes
 
 
-async def resume(tx: Tx, incidents: Sequence[Incident]) -> None:
+async def resume(tx: Tx, incidents: Sequence[Incident], *, in_maintenance: bool = False) -> None:
     """Page the current level again at once, in a new epoch, on the same plan.
 
     Climbs that have not come to any level begin anew.
@@ -87,14 +93,17 @@ async def resume(tx: Tx, incidents: Sequence[Incident]) -> None:
     climbing = [item for item in incidents if not item.is_quiet and item.current_level]
     for incident in climbing:
         begin_epoch(incident)
-    await take_steps(tx, [Climb(incident, current(incident)) for incident in climbing])
-    await start(tx, [incident for incident in incidents if not incident.current_level])
+    again = [Climb(incident, current(incident)) for incident in climbing]
+    await take_steps(tx, again, in_maintenance=in_maintenance)
+    anew = [incident for incident in incidents if not incident.current_level]
+    await start(tx, anew, in_maintenance=in_maintenance)
 
 
-async def take_steps(tx: Tx, climbs: Sequence[Climb]) -> None:
+async def take_steps(tx: Tx, climbs: Sequence[Climb], *, in_maintenance: bool) -> None:
     """Run steps that are due now and have no row of their own."""
     changes = Changes.of(tx)
-    await climb(tx, changes, climbs)
+    free = climbs if in_maintenance else await holding.leave_free(tx, changes, climbs)
+    await climb(tx, changes, free)
     await changes.write(tx)
 
 
@@ -117,9 +126,13 @@ async def go_on(tx: Tx, incidents: Sequence[Incident]) -> None:
     """
     stopped = await last_stopped_steps(tx, [incident.id for incident in incidents])
     untold = await queries.untold_at_level(tx.session, incidents)
+    holds = await holding.find_holds(tx, [item for item in incidents if not item.is_quiet])
     changes = Changes.of(tx)
     anew = []
     for incident in incidents:
+        if incident.id in holds:
+            holding.hold(tx, changes, incident, current(incident), holds[incident.id])
+            continue
         if incident.is_quiet or incident.id in untold:
             continue
         row = stopped.get(incident.id)
@@ -131,7 +144,7 @@ async def go_on(tx: Tx, incidents: Sequence[Incident]) -> None:
         changes.add_pending(incident, TimerKind.STEP, at, tx.now + remaining)
     await changes.write(tx)
     await start(tx, anew)
-    await resume(tx, [incident for incident in incidents if incident.id in untold])
+    await resume(tx, [item for item in incidents if item.id in untold and item.id not in holds])
 
 
 async def last_stopped_steps(tx: Tx, incident_ids: Collection[UUID]) -> dict[UUID, EscalationJob]:
@@ -152,7 +165,7 @@ async def escalate(tx: Tx, incident: Incident) -> None:
         ClimbAtItsEnd: there is no next level.
     """
     if not incident.current_level:
-        await start(tx, [incident])
+        await start(tx, [incident], in_maintenance=True)
         return
     plan = Plan.from_json(incident.escalation_plan)
     due = steps.following(plan, current(incident))
@@ -161,10 +174,17 @@ async def escalate(tx: Tx, incident: Incident) -> None:
     await stop(tx, [incident])
     if await queries.has_run(tx.session, incident, due):
         begin_epoch(incident)  # the climb came past it when nobody there could be paged
-    await take_steps(tx, [Climb(incident, due)])
+    await take_steps(tx, [Climb(incident, due)], in_maintenance=True)
 
 
 async def stop(tx: Tx, incidents: Sequence[Incident]) -> None:
+    """Let the incidents wait for nothing, and take back what was not yet handed to a channel."""
+    for incident in incidents:
+        incident.maintenance_window_id = None
+    await cancel_pending(tx, incidents)
+
+
+async def cancel_pending(tx: Tx, incidents: Sequence[Incident]) -> None:
     """Cancel the pending timers and whatever was not yet handed to a channel.
 
     The rows are what stops the page; taking the arq jobs out after the commit only spares the
@@ -207,3 +227,23 @@ async def wait_until(tx: Tx, incident: Incident, due_at: datetime) -> None:
     changes = Changes.of(tx)
     changes.add_pending(incident, TimerKind.SNOOZE_END, current(incident), due_at)
     await changes.write(tx)
+
+
+async def hold(tx: Tx, incidents: Sequence[Incident], holds: Holds) -> None:
+    """Let the incidents that windows cover wait for their ends; the others stay as they are."""
+    covered = [incident for incident in incidents if incident.id in holds]
+    changes = Changes.of(tx)
+    for incident in covered:
+        holding.hold(tx, changes, incident, current(incident), holds[incident.id])
+    await cancel_pending(tx, covered)
+    await changes.write(tx)
+
+
+async def look_again_at_held(tx: Tx, incidents: Sequence[Incident]) -> None:
+    """Hold on by the windows as they are now; what none covers pages its level again at once."""
+    holds = await holding.find_holds(tx, incidents)
+    await hold(tx, incidents, holds)
+    free = [incident for incident in incidents if incident.id not in holds]
+    for incident in free:
+        timeline.record(tx, incident, EventKind.MAINTENANCE_ENDED)
+    await resume(tx, free, in_maintenance=True)

@@ -18,6 +18,7 @@ class TimerKind(StrEnum):
     STEP = "step"
     ACK_TIMEOUT = "ack_timeout"
     SNOOZE_END = "snooze_end"
+    MAINTENANCE_END = "maintenance_end"
     RECHECK = "recheck"
     REMINDER = "reminder"
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.core.db import Tx
 from incident_service.escalation import telling
-from incident_service.escalation.actions import resume, start
+from incident_service.escalation.actions import look_again_at_held, resume, start
 from incident_service.escalation.changes import Changes
 from incident_service.escalation.climb import (
     RECHECK_MINUTES,
@@ -99,6 +99,7 @@ async def run_by_kind(tx: Tx, due: Sequence[Due]) -> None:
     await run_steps(tx, kinds[TimerKind.STEP])
     await take_back(tx, kinds[TimerKind.ACK_TIMEOUT])
     await wake(tx, kinds[TimerKind.SNOOZE_END])
+    await end_maintenance(tx, kinds[TimerKind.MAINTENANCE_END])
     await remind(tx, kinds[TimerKind.REMINDER])
     await look_again(tx, kinds[TimerKind.RECHECK])
 
@@ -142,6 +143,12 @@ async def wake(tx: Tx, due: Sequence[Due]) -> None:
         incident.snoozed_until = None
         timeline.record(tx, incident, EventKind.SNOOZE_ENDED)
     await resume(tx, [incident for incident, _ in due])
+
+
+async def end_maintenance(tx: Tx, due: Sequence[Due]) -> None:
+    """The window is over that held the climb: another one holds it now, or it goes on."""
+    await complete(tx, due, "maintenance_ended")
+    await look_again_at_held(tx, [incident for incident, _ in due])
 
 
 async def remind(tx: Tx, due: Sequence[Due]) -> None:

@@ -84,6 +84,9 @@ class Incident(Base):
     last_escalated_at: Mapped[datetime | None]
     exhausted_at: Mapped[datetime | None]
     snoozed_until: Mapped[datetime | None]
+    maintenance_window_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("maintenance_windows.id"), comment="what holds its climb"
+    )
     assignee_told_at: Mapped[datetime | None]
     resolved_by: Mapped[str | None] = mapped_column(Text, comment="alerts, or the actor")
     resolved_until_clear: Mapped[bool]
@@ -119,6 +122,11 @@ class Incident(Base):
             "assigned_user_id",
             "created_at",
             postgresql_where=text("assigned_user_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_incidents_maintenance_window_id",
+            "maintenance_window_id",
+            postgresql_where=text("maintenance_window_id IS NOT NULL"),
         ),
         Index("ix_incidents_quiet", "created_at", postgresql_where=text("is_quiet")),
         Index(

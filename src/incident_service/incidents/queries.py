@@ -176,7 +176,7 @@ async def count_active(session: AsyncSession) -> dict[tuple[Status, Priority], i
 
 
 async def count_exhausted(session: AsyncSession, now: datetime) -> int:
-    """Count the open incidents whose policy ran out, without those that somebody has snoozed."""
+    """Count the open incidents whose policy ran out, without those that are snoozed or held."""
     found = await session.scalar(
         select(func.count())
         .select_from(Incident)
@@ -184,6 +184,7 @@ async def count_exhausted(session: AsyncSession, now: datetime) -> int:
             Incident.status == Status.OPEN,
             Incident.exhausted_at.is_not(None),
             or_(Incident.snoozed_until.is_(None), Incident.snoozed_until <= now),
+            Incident.maintenance_window_id.is_(None),
         )
     )
     return found or 0

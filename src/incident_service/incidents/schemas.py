@@ -47,6 +47,9 @@ class IncidentRead(Response):
     last_escalated_at: datetime | None
     exhausted_at: datetime | None
     snoozed_until: datetime | None
+    maintenance_window_id: UUID | None = Field(
+        description="The maintenance window that holds its climb: nobody is paged until its end."
+    )
     resolved_by: str | None
     previous_incident_id: UUID | None
     version: int

@@ -195,6 +195,11 @@ def snoozed(event: Event) -> str:
     return with_reason(event, f"{event.who} snoozed it until {clock(event.data['until'])}")
 
 
+def held(event: Event) -> str:
+    """Say until when nobody is paged."""
+    return with_reason(event, f"Held by maintenance until {clock(event.data['until'])}")
+
+
 def resolved(event: Event) -> str:
     """Say who ended it, and what becomes of alerts that go on."""
     text = with_reason(event, f"{event.who} resolved it")
@@ -245,6 +250,8 @@ SENTENCES: Mapping[str, Callable[[Event], str]] = {
     EventKind.REASSIGNED: reassigned,
     EventKind.SNOOZED: snoozed,
     EventKind.SNOOZE_ENDED: lambda event: with_reason(event, "The snooze ended"),
+    EventKind.MAINTENANCE_HELD: held,
+    EventKind.MAINTENANCE_ENDED: lambda event: with_reason(event, "The maintenance ended"),
     EventKind.RESOLVED: resolved,
     EventKind.REOPENED: doing("reopened it"),
     EventKind.CLOSED: doing("closed it"),

@@ -38,6 +38,8 @@ class EventKind(StrEnum):
     REASSIGNED = "reassigned"
     SNOOZED = "snoozed"
     SNOOZE_ENDED = "snooze_ended"
+    MAINTENANCE_HELD = "maintenance_held"
+    MAINTENANCE_ENDED = "maintenance_ended"
     RESOLVED = "resolved"
     REOPENED = "reopened"
     CLOSED = "closed"

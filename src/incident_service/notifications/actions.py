@@ -277,6 +277,7 @@ def what_happened(tx: Tx) -> ScalarSelect[str]:
         (Incident.status == Status.ACKNOWLEDGED, CancelReason.ACKNOWLEDGED.value),
         (is_over, CancelReason.RESOLVED.value),
         (Incident.snoozed_until > tx.now, CancelReason.SNOOZED.value),
+        (Incident.maintenance_window_id.is_not(None), CancelReason.MAINTENANCE.value),
         else_=CancelReason.SUPERSEDED.value,
     )
     return select(reason).where(Incident.id == Notification.incident_id).scalar_subquery()

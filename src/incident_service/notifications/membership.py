@@ -74,6 +74,7 @@ async def keep_relevant(tx: Tx, locked: Sequence[Notification], base_url: str) -
             incident.escalation_epoch,
             incident.snoozed_until,
             incident.is_quiet,
+            incident.maintenance_window_id is not None,
         )
         if is_relevant(row.kind, row.epoch, standing, tx.now):
             kept.append(row)

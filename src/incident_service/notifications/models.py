@@ -40,6 +40,7 @@ class CancelReason(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
     SNOOZED = "snoozed"
+    MAINTENANCE = "maintenance"
     SUPERSEDED = "superseded"
     REPLANNED = "replanned"
     INACTIVE = "inactive"

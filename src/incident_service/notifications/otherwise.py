@@ -81,7 +81,8 @@ async def tell_fallback(
 def is_climbing(tx: Tx, incident: Incident) -> bool:
     """Say whether anybody is to be told of the incident at this moment."""
     is_snoozed = incident.snoozed_until is not None and incident.snoozed_until > tx.now
-    return incident.status is Status.OPEN and not is_snoozed and not incident.is_quiet
+    is_waiting = is_snoozed or incident.maintenance_window_id is not None or incident.is_quiet
+    return incident.status is Status.OPEN and not is_waiting
 
 
 async def already_told(tx: Tx, contact: UUID, incidents: Sequence[Incident]) -> set[UUID]:

@@ -15,6 +15,7 @@ class Standing:
     epoch: int
     snoozed_until: datetime | None
     is_quiet: bool = False
+    is_held: bool = False
 
 
 def is_relevant(kind: NotificationKind, epoch: int, incident: Standing, now: datetime) -> bool:
@@ -30,4 +31,5 @@ def is_relevant(kind: NotificationKind, epoch: int, incident: Standing, now: dat
             return True
         case NotificationKind.PAGE:
             snoozed = incident.snoozed_until is not None and incident.snoozed_until > now
-            return incident.status is Status.OPEN and not snoozed and not incident.is_quiet
+            is_waiting = snoozed or incident.is_held or incident.is_quiet
+            return incident.status is Status.OPEN and not is_waiting

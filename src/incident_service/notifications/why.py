@@ -16,6 +16,7 @@ CANCELLED = {
     CancelReason.ACKNOWLEDGED: "The incident was acknowledged before it was sent.",
     CancelReason.RESOLVED: "The incident was resolved before it was sent.",
     CancelReason.SNOOZED: "The incident was snoozed before it was sent.",
+    CancelReason.MAINTENANCE: "A maintenance window began to hold the incident before it was sent.",
     CancelReason.SUPERSEDED: "The incident had moved on before it was sent.",
     CancelReason.REPLANNED: "The person's rules were changed before it was sent.",
     CancelReason.INACTIVE: "The person was made inactive before it was sent.",

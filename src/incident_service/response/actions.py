@@ -283,19 +283,21 @@ async def restart(tx: Tx, order: Order, *, seen_epoch: int | None = None) -> Don
         return Done(incident, changed=False)
     begin_again(incident, status)
     timeline.record(tx, incident, EventKind.RESTARTED, actor=actor, reason=order.reason)
-    await climbs.start(tx, [incident])
+    await climbs.start(tx, [incident], in_maintenance=True)
     return Done(incident, changed=True)
 
 
 async def restart_on_policy(tx: Tx, policy_id: UUID, by: Principal) -> int:
     """Begin at level 1 wherever the policy is being climbed, and return in how many incidents.
 
-    What is acknowledged, snoozed or quiet stays as it is: nobody is woken by an edit.
+    What is acknowledged, snoozed, held by maintenance or quiet stays as it is: nobody is woken by
+    an edit.
     """
     climbing = (
         Incident.escalation_policy_id == policy_id,
         Incident.status == Status.OPEN,
         Incident.snoozed_until.is_(None),
+        Incident.maintenance_window_id.is_(None),
         ~Incident.is_quiet,
     )
     ids = (await tx.session.scalars(select(Incident.id).where(*climbing))).all()
@@ -303,7 +305,9 @@ async def restart_on_policy(tx: Tx, policy_id: UUID, by: Principal) -> int:
     incidents = [
         incident
         for incident in found
-        if incident.status is Status.OPEN and incident.snoozed_until is None
+        if incident.status is Status.OPEN
+        and incident.snoozed_until is None
+        and incident.maintenance_window_id is None
     ]
     for incident in incidents:
         timeline.record(

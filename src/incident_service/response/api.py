@@ -16,6 +16,7 @@ from incident_service.response import (
     bulk,
     creating,
     handing_over,
+    maintenance_api,
     noting,
     prioritizing,
     relating,
@@ -279,3 +280,4 @@ async def unrelate_incidents(
 router = APIRouter()
 router.include_router(collection)  # first: its paths have words where the others have an id
 router.include_router(one)
+router.include_router(maintenance_api.router)

@@ -56,7 +56,7 @@ async def reassign_to_policy(tx: Tx, order: Order, policy_id: UUID) -> Done:
         reason=order.reason,
         data={"policy": {"id": str(policy.id), "name": policy.name}, "from": before},
     )
-    await climbs.start(tx, [incident])
+    await climbs.start(tx, [incident], in_maintenance=True)
     await tell_former(tx, incident, former, policy.name, actor)
     return Done(incident, changed=True)
 

@@ -62,6 +62,8 @@ async def follow_raise(tx: Tx, incident: Incident, actor: Actor, *, is_quiet: bo
         return
     if incident.snoozed_until is not None:
         await end_snooze(tx, [incident], {incident.id: actor}, reason="its priority was raised")
+    elif incident.maintenance_window_id is not None:
+        return
     elif is_woken:
         await climbs.start(tx, [incident])
     elif incident.exhausted_at is not None:

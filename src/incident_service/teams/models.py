@@ -51,7 +51,11 @@ class Team(Base):
     """Owners of services and policies; the boundary of what a limited API key can see."""
 
     __tablename__ = "teams"
-    audited = Audited("team", team="id", falls=("team_memberships", "webhook_subscriptions"))
+    audited = Audited(
+        "team",
+        team="id",
+        falls=("team_memberships", "webhook_subscriptions", "maintenance_windows"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
