@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from sqlalchemy import update
+from tests.maintenance.arrangements import end, maintain
 from tests.notifications.arrangements import ScriptedChannel, make_courier
 from tests.running import drill_settings
 from tests.samples import sample
@@ -71,6 +72,19 @@ async def test_an_exhausted_incident_is_shown_until_somebody_answers(stage, runt
     shown.append(sample("incident_exhausted_incidents"))
 
     assert shown == [1, 0]
+
+
+async def test_maintenance_and_what_it_holds_are_shown_while_they_last(api, stage, runtime):
+    made = await maintain(api, stage)
+    await stage.fire("Disk")
+    shown = []
+
+    for _ in range(2):
+        await measure(runtime)
+        shown.append((sample("incident_maintenance_windows"), sample("incident_held_incidents")))
+        await end(api, made)
+
+    assert shown == [(1, 1), (0, 0)]
 
 
 async def test_an_incident_with_nobody_to_page_is_shown(stage, runtime):

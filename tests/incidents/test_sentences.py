@@ -162,6 +162,13 @@ SAID: dict[EventKind, tuple[dict[str, Any], str | None, dict[str, Any], str]] = 
     ),
     EventKind.SNOOZED: (ANA, None, {"until": AT}, "Ana snoozed it until 2026-11-25 12:05:00Z."),
     EventKind.SNOOZE_ENDED: (SYSTEM, None, {}, "The snooze ended."),
+    EventKind.MAINTENANCE_HELD: (
+        SYSTEM,
+        "The database moves",
+        {"window_id": "3", "until": AT},
+        "Held by maintenance until 2026-11-25 12:05:00Z: The database moves.",
+    ),
+    EventKind.MAINTENANCE_ENDED: (SYSTEM, None, {}, "The maintenance ended."),
     EventKind.RESOLVED: (
         ANA,
         "fixed",

@@ -342,6 +342,18 @@ async def test_who_escalates_during_maintenance_pages_and_the_climb_goes_on(api,
     assert incident.maintenance_window_id is None
 
 
+async def test_a_window_about_something_else_does_not_hold_what_was_escalated(api, stage):
+    await maintain(api, stage, 60)
+    await stage.fire("Disk")
+    stage.clock.advance(seconds=1)
+    await stage.do("escalate", await stage.incident(), seen_level=0, seen_repeat=1)
+
+    stage.clock.advance(seconds=1)
+    await maintain(api, stage, matchers=["alertname=Power"])
+
+    assert (await stage.incident()).maintenance_window_id is None
+
+
 async def test_an_edit_of_the_policy_wakes_nobody(api, stage):
     await maintain(api, stage)
     await stage.fire("Disk")

@@ -20,6 +20,8 @@ PATIENCE_S = 2.0
 OF_ROWS = (
     metrics.EXHAUSTED_INCIDENTS,
     metrics.UNPAGED_INCIDENTS,
+    metrics.HELD_INCIDENTS,
+    metrics.MAINTENANCE_WINDOWS,
     metrics.PAUSED_SUBSCRIPTIONS,
     metrics.OVERDUE_TIMER,
     metrics.OVERDUE_PAGE,
@@ -62,6 +64,8 @@ def show_rows(standing: Standing) -> None:
             metrics.ACTIVE_INCIDENTS.labels(status.value.lower(), priority.value).set(count)
     metrics.EXHAUSTED_INCIDENTS.set(standing.exhausted)
     metrics.UNPAGED_INCIDENTS.set(standing.with_nobody_to_page)
+    metrics.HELD_INCIDENTS.set(standing.held)
+    metrics.MAINTENANCE_WINDOWS.set(standing.windows)
     metrics.PAUSED_SUBSCRIPTIONS.set(standing.paused_subscriptions)
     metrics.OVERDUE_TIMER.set(standing.lateness.timer.total_seconds())
     metrics.OVERDUE_PAGE.set(standing.lateness.page.total_seconds())

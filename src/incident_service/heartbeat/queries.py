@@ -13,7 +13,8 @@ from incident_service.escalation.queries import count_with_nobody_to_page, oldes
 from incident_service.heartbeat.fitness import Lateness
 from incident_service.heartbeat.models import Canary
 from incident_service.incidents.lifecycle import Status
-from incident_service.incidents.queries import count_active, count_exhausted
+from incident_service.incidents.queries import count_active, count_exhausted, count_held
+from incident_service.maintenance.queries import count_running
 from incident_service.notifications.queries import oldest_unsent
 from incident_service.subscriptions.queries import count_paused
 
@@ -25,6 +26,8 @@ class Standing:
     active: Mapping[tuple[Status, Priority], int]
     exhausted: int
     with_nobody_to_page: int
+    held: int
+    windows: int
     paused_subscriptions: int
     lateness: Lateness
     canary_age: timedelta | None
@@ -36,6 +39,8 @@ async def load_standing(session: AsyncSession, now: datetime) -> Standing:
         await count_active(session),
         await count_exhausted(session, now),
         await count_with_nobody_to_page(session),
+        await count_held(session),
+        await count_running(session, now),
         await count_paused(session),
         await load_lateness(session, now),
         await find_canary_age(session, now),

@@ -188,3 +188,11 @@ async def count_exhausted(session: AsyncSession, now: datetime) -> int:
         )
     )
     return found or 0
+
+
+async def count_held(session: AsyncSession) -> int:
+    """Count the incidents that maintenance windows hold."""
+    found = await session.scalar(
+        select(func.count()).where(Incident.maintenance_window_id.is_not(None))
+    )
+    return found or 0

@@ -63,6 +63,10 @@ EXHAUSTED_INCIDENTS = Gauge(
     "incident_exhausted_incidents",
     "Open incidents whose policy ran out and that nobody has answered or snoozed.",
 )
+HELD_INCIDENTS = Gauge(
+    "incident_held_incidents", "Open incidents that maintenance windows hold: nobody is paged."
+)
+MAINTENANCE_WINDOWS = Gauge("incident_maintenance_windows", "Maintenance windows that run.")
 UNPAGED_INCIDENTS = Gauge(
     "incident_nobody_to_page_incidents",
     "Incidents that wait for somebody to page: a whole pass, or no policy, paged nobody.",

@@ -24,6 +24,7 @@ from incident_service.incidents.locks import lock
 from incident_service.incidents.models import Incident, IncidentEvent
 from incident_service.incidents.timeline import EventKind
 from incident_service.maintenance import queries
+from incident_service.maintenance.covering import covering
 from incident_service.maintenance.models import MaintenanceWindow
 
 INCIDENTS_AT_ONCE = 200
@@ -56,8 +57,7 @@ async def hold_climbing(tx: Tx, window: MaintenanceWindow) -> int:
     """Hold incidents that climb though the window covers them; return how many."""
     if not window.has_begun(tx.now) or window.is_over(tx.now):
         return 0
-    climbing = await load_climbing(tx, window)
-    wanted = list(await find_holds(tx, climbing))[:INCIDENTS_AT_ONCE]
+    wanted = [incident.id for incident in await load_climbing(tx, window)][:INCIDENTS_AT_ONCE]
     if not wanted:
         return 0
     await lock(tx.session, wanted)
@@ -70,7 +70,7 @@ async def hold_climbing(tx: Tx, window: MaintenanceWindow) -> int:
 async def load_climbing(
     tx: Tx, window: MaintenanceWindow, *, among: Collection[UUID] | None = None
 ) -> Sequence[Incident]:
-    """Read the climbing incidents of the services that a window is about."""
+    """Read the climbing incidents that a window covers, whatever other windows do."""
     statement = (
         select(Incident)
         .join(Service, Service.id == Incident.service_id)
@@ -88,7 +88,9 @@ async def load_climbing(
     )
     if among is not None:
         statement = statement.where(Incident.id.in_(among))
-    return (await tx.session.scalars(statement)).all()
+    asked = queries.read_window(window)
+    climbing = await tx.session.scalars(statement)
+    return [each for each in climbing if asked and covering([asked], each.labels)]
 
 
 def was_asked_for_since(starts_at: datetime) -> ColumnElement[bool]:
