@@ -40,6 +40,18 @@ class Episode:
     incident: Incident | None = None
 
 
+@dataclass(eq=False)
+class Window:
+    """Maintenance of the incidents of a key; None: of all."""
+
+    key: str | None
+    ends_at: datetime
+    starts_at: datetime
+
+    def covers(self, key: str, now: datetime) -> bool:
+        return self.key in (None, key) and self.starts_at <= now < self.ends_at
+
+
 @dataclass
 class Model:
     """Alerts by name, incidents by key; `keys` says which alerts share an incident."""
@@ -49,6 +61,7 @@ class Model:
     assignee: str
     episodes: dict[str, dict[datetime, Episode]] = field(default_factory=dict)
     incidents: dict[str, list[Incident]] = field(default_factory=dict)
+    windows: list[Window] = field(default_factory=list)
 
     # --- what senders do
 
@@ -133,6 +146,7 @@ class Model:
         incident = next((item for item in of_key if item.is_active), newest)
         if incident is None or self._opens(incident, now, goes_on=goes_on):
             incident = Incident(partial(getattr, self, "policy"), is_urgent, not is_urgent)
+            incident.maintained_until = partial(self._maintained_until, newcomers[0].key)
             of_key.append(incident)
             incident.start(now)
         else:
@@ -160,7 +174,7 @@ class Model:
             if is_raised:
                 incident.snoozed_until = None
                 incident.resume(now)
-        elif incident.is_exhausted:
+        elif incident.is_exhausted and not incident.is_held:
             incident.start_over(now)
         elif is_woken:
             incident.snoozed_until = None
@@ -191,8 +205,28 @@ class Model:
         if apply_to_open:
             for incident in self.all_incidents():
                 follows = incident.plan.serial == policy.serial and not incident.is_quiet
-                if follows and incident.status is Status.OPEN and incident.snoozed_until is None:
+                is_waiting = incident.snoozed_until is not None or incident.is_held
+                if follows and incident.status is Status.OPEN and not is_waiting:
+                    incident.asked_at = now
                     incident.start(now)
+
+    def start_maintenance(self, window: Window) -> None:
+        self.windows.append(window)
+        for key, incidents in self.incidents.items():
+            if window.covers(key, window.starts_at):
+                for incident in incidents:
+                    incident.meet_maintenance(window.starts_at)
+
+    def end_maintenance(self, window: Window, now: datetime) -> None:
+        """End a window early; what it held, and no timer that is due lets go, looks again."""
+        ended_at, window.ends_at = window.ends_at, now
+        for incident in self.all_incidents():
+            if incident.is_held and incident.timer and incident.timer.due_at == ended_at > now:
+                incident.leave_maintenance(now)
+
+    def _maintained_until(self, key: str, now: datetime) -> datetime | None:
+        ends = [window.ends_at for window in self.windows if window.covers(key, now)]
+        return max(ends, default=None)
 
     def release_held(self, now: datetime) -> None:
         """Believe the firings whose hold is over."""

@@ -73,6 +73,10 @@ class Incident:
     left: timedelta = timedelta(0)
     # Seen, not foretold: all pages of the last level were taken back before they were sent.
     is_untold: bool = False
+    # The latest end of what is maintained at an instant; None: nothing covers the incident then.
+    maintained_until: Callable[[datetime], datetime | None] = lambda _: None
+    is_held: bool = False
+    asked_at: datetime | None = None
 
     @property
     def is_active(self) -> bool:
@@ -80,7 +84,7 @@ class Incident:
 
     # --- the climb
 
-    def start(self, now: datetime) -> None:
+    def start(self, now: datetime, *, in_maintenance: bool = False) -> None:
         """Begin at level 1 with a fresh copy of the policy."""
         self.stop(now)
         if self.is_quiet:
@@ -88,7 +92,8 @@ class Incident:
         self.plan = self.policy()
         self.at = (1, 0)
         self._begin_epoch()
-        self._step((1, 1), now)
+        if in_maintenance or not self.hold(now):
+            self._step((1, 1), now)
 
     def resume(self, now: datetime) -> None:
         """Page the current level again; begin anew when none was paged."""
@@ -98,11 +103,12 @@ class Incident:
         self.stop(now)
         if not self.is_quiet:
             self._begin_epoch()
-            self._step(self.at, now)
+            if not self.hold(now):
+                self._step(self.at, now)
 
     def go_on(self, now: datetime) -> None:
         """Wait for the rest of the time that a step had when it was stopped."""
-        if self.is_quiet:
+        if self.is_quiet or self.hold(now):
             return
         if self.is_untold:
             self.resume(now)
@@ -117,6 +123,27 @@ class Incident:
             self.stopped = self.timer
             self.left = max(self.timer.due_at - now, timedelta(0))
         self.timer = None
+        self.is_held = False
+
+    def hold(self, now: datetime) -> bool:
+        """Wait for the end of what is maintained, if anything is."""
+        until = self.maintained_until(now)
+        if until is None:
+            return False
+        self.stop(now)
+        self.is_held, self.timer = True, Timer("maintenance_end", until)
+        return True
+
+    def meet_maintenance(self, now: datetime) -> None:
+        """Be held by a window that begins now, unless somebody has asked for pages since."""
+        climbs = self.status is Status.OPEN and not self.is_quiet and self.snoozed_until is None
+        if climbs and not self.is_held and self.asked_at != now:
+            self.hold(now)
+
+    def leave_maintenance(self, now: datetime) -> None:
+        """Look again at what holds the climb: a window has ended early."""
+        if not self.hold(now):
+            self.resume(now)
 
     def run_timer(self, now: datetime) -> None:
         """Do what the timer is for."""
@@ -137,6 +164,8 @@ class Incident:
             case "ack_timeout":
                 self._forget_acknowledge()
                 self.resume(now)
+            case "maintenance_end":
+                self.leave_maintenance(now)
             case _:
                 self.snoozed_until = None
                 self.resume(now)
@@ -244,8 +273,9 @@ class Incident:
         self._forget_acknowledge()
         self.snoozed_until = None
         self.is_quiet = False
+        self.asked_at = now
         if not self.at[1]:
-            self.start(now)
+            self.start(now, in_maintenance=True)
             return
         self.stop(now)
         self.is_exhausted = False
@@ -254,7 +284,7 @@ class Incident:
     def restart(self, now: datetime) -> None:
         self._must_be(Status.OPEN, Status.ACKNOWLEDGED)
         self.is_quiet = False
-        self.start_over(now)
+        self.start_over(now, in_maintenance=True)
 
     def hand_over(self, now: datetime, *, person: str) -> None:
         """Ask one person alone, for as long as the present level has."""
@@ -264,6 +294,7 @@ class Incident:
         self._forget_acknowledge()
         self.snoozed_until = None
         self.is_quiet = False
+        self.asked_at = now
         self.stop(now)
         if not self.at[1]:
             self.plan = self.policy()
@@ -299,14 +330,16 @@ class Incident:
         if self.snoozed_until is not None:
             self.snoozed_until = None
             self.resume(now)
-        elif was_quiet or self.is_exhausted:
+        elif not self.is_held and (was_quiet or self.is_exhausted):
+            self.asked_at = self.asked_at if was_quiet else now
             self.start(now)
 
-    def start_over(self, now: datetime) -> None:
+    def start_over(self, now: datetime, *, in_maintenance: bool = False) -> None:
         """Begin again because of what joined: what is quiet stays so."""
         self._forget_acknowledge()
         self.snoozed_until = None
-        self.start(now)
+        self.asked_at = now
+        self.start(now, in_maintenance=in_maintenance)
 
     def tell_assignee(self, now: datetime, person: str) -> None:
         self.told.append(person)

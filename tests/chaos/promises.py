@@ -23,9 +23,9 @@ class Connection(Protocol):
 Source = Connection | AsyncSession
 
 # Events after which nobody is to be paged, and those that let the climb go on.
-HOLDS = "('acknowledged', 'resolved', 'closed', 'snoozed')"
+HOLDS = "('acknowledged', 'resolved', 'closed', 'snoozed', 'maintenance_held')"
 GOES_ON = """('opened', 'reopened', 'unacknowledged', 'acknowledge_timed_out', 'escalated',
-              'restarted', 'reassigned', 'snooze_ended')"""
+              'restarted', 'reassigned', 'snooze_ended', 'maintenance_ended')"""
 PAGES = "('paged', 'assignee_paged', 'exhausted', 'reminded', 'nobody_to_page')"
 PENDING = "NOT j.completed AND j.cancelled_at IS NULL"
 
@@ -78,8 +78,16 @@ ALWAYS: Mapping[str, str] = {
         WHERE j.epoch <> i.escalation_epoch OR j.kind <> ALL (CASE
             WHEN i.status = 'ACKNOWLEDGED' THEN ARRAY['ack_timeout']
             WHEN i.snoozed_until IS NOT NULL THEN ARRAY['snooze_end']
+            WHEN i.maintenance_window_id IS NOT NULL THEN ARRAY['maintenance_end']
             WHEN i.exhausted_at IS NOT NULL THEN ARRAY['reminder']
             ELSE ARRAY['step', 'recheck'] END)
+    """,
+    "P3: only what climbs is held": """
+        SELECT format('incident %s is %s%s%s, and held', number, status,
+                      CASE WHEN is_quiet THEN ', quiet' ELSE '' END,
+                      CASE WHEN snoozed_until IS NULL THEN '' ELSE ', snoozed' END)
+        FROM incidents WHERE maintenance_window_id IS NOT NULL
+          AND (status <> 'OPEN' OR is_quiet OR snoozed_until IS NOT NULL)
     """,
     "P4: a step takes effect once": """
         SELECT format('incident %s ran step %s/%s of epoch %s %s times', i.number,
@@ -146,7 +154,8 @@ ALWAYS: Mapping[str, str] = {
         LEFT JOIN pages p ON p.id = n.page_id
         WHERE n.kind = 'page' AND (n.status = 'pending'
               OR n.status = 'sending' AND p.status = 'waiting')
-          AND (i.status <> 'OPEN' OR n.epoch <> i.escalation_epoch OR i.snoozed_until IS NOT NULL)
+          AND (i.status <> 'OPEN' OR n.epoch <> i.escalation_epoch OR i.snoozed_until IS NOT NULL
+               OR i.maintenance_window_id IS NOT NULL)
     """,
     "P8: a page and its members agree": """
         SELECT format('a notification of incident %s is %s, its page is %s',

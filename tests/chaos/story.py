@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 from tests.chaos import promises
-from tests.chaos.alert_model import Message, Model
+from tests.chaos.alert_model import Message, Model, Window
 from tests.chaos.climb_model import Incident, Policy, Refused
 from tests.chaos.promises import Heard
 from tests.chaos.world import Ground, World
@@ -47,6 +47,7 @@ class Story(RuleBasedStateMachine):
         self.jobs: list[str] = []
         self.pages_seen = 0
         self.is_well = True
+        self.windows: dict[Window, UUID] = {}
 
     def run(self, coroutine: Coroutine[Any, Any, Answer]) -> Answer:
         return self.runner.run(coroutine)
@@ -98,6 +99,18 @@ class Story(RuleBasedStateMachine):
         else:
             self.run(work())
 
+    def running(self) -> list[Window]:
+        return [window for window in self.windows if window.ends_at > self.now]
+
+    def start_window(self, key: str | None, ends_at: datetime) -> None:
+        window = Window(key, ends_at, self.now)
+        self.windows[window] = self.run(self.world.start_maintenance(key, ends_at))
+        self.model.start_maintenance(window)
+
+    def end_window(self, window: Window) -> None:
+        self.run(self.world.end_maintenance(self.windows[window]))
+        self.model.end_maintenance(window, self.now)
+
     def time_passes(self, seconds: int, who: str) -> None:
         self.world.clock.advance(seconds=seconds)
         if who == "worker":
@@ -116,6 +129,7 @@ class Story(RuleBasedStateMachine):
         self.run(self.world.release_held())
         self.model.release_held(self.now)
         self.run(self.world.deliver_overdue())
+        self.run(self.world.settle_windows())
         self.run(self.world.restore_jobs())
 
     def job(self, which: int) -> str:
@@ -172,6 +186,7 @@ class Story(RuleBasedStateMachine):
                 if told.kind is NotificationKind.PAGE:
                     assert incident.status is Status.OPEN
                     assert incident.snoozed_until is None
+                    assert not incident.is_held
         self.pages_seen = len(self.channel.pages)
 
     def teardown(self) -> None:

@@ -33,6 +33,10 @@ BREAKS = {
     "P3: the timer is the one that it should wait for": """
         UPDATE escalation_jobs SET kind = 'reminder' WHERE NOT completed
     """,
+    "P3: only what climbs is held": """
+        ALTER TABLE incidents DROP CONSTRAINT fk_incidents_maintenance_window_id;
+        UPDATE incidents SET maintenance_window_id = id, is_quiet = true
+    """,
     "P4: a step takes effect once": """
         DROP INDEX uq_escalation_jobs_step;
         UPDATE escalation_jobs SET scheduled_level = 1 WHERE kind = 'step' AND completed

@@ -134,6 +134,16 @@ class Anything(Story):
     def prioritize(self, which: int, *, is_urgent: bool) -> None:
         self.do("prioritize", which, is_urgent=is_urgent)
 
+    @rule(key=st.sampled_from([None, "Pair", "Power"]), minutes=st.sampled_from([1, 12, 40]))
+    def start_maintenance(self, key: str | None, minutes: int) -> None:
+        self.start_window(key, self.now + minutes * MINUTE)
+
+    @precondition(lambda self: self.running())
+    @rule(which=WHICH)
+    def end_maintenance(self, which: int) -> None:
+        running = self.running()
+        self.end_window(running[which % len(running)])
+
     # --- what operators do
 
     @rule(policy=POLICIES, apply_to_open=st.booleans())

@@ -29,12 +29,15 @@ from incident_service.core.db import Transactions, Tx, make_engine, make_session
 from incident_service.core.queue import ArqQueue, Later, deserialize, make_redis, unix_ms
 from incident_service.escalation.jobs import overdue_timers, restore_jobs
 from incident_service.jobs import RUN_TIMER
+from incident_service.maintenance.actions import create_window, end_window
+from incident_service.maintenance.schemas import MaintenanceWindowCreate
 from incident_service.notifications.channels.contract import ChannelSender
 from incident_service.notifications.delivery import Courier
 from incident_service.policies.actions import delete_policy, lock_policy, update_policy
 from incident_service.policies.schemas import EscalationPolicyUpdate
 from incident_service.response import actions, handing_over, prioritizing
 from incident_service.response.actions import Order, restart_on_policy
+from incident_service.response.maintaining import settle, unsettled_windows
 from incident_service.teams.models import Channel
 from incident_service.worker import handlers
 
@@ -134,10 +137,14 @@ class World:
             await self.run_timers()
             await self.release_held()
             await self.deliver_overdue()
+            await self.settle_windows()
             undone = await self.look(promises.unfinished, self.clock() - timedelta(seconds=1))
             if not undone:
                 break
         return undone
+
+    async def settle_windows(self) -> None:
+        await unsettled_windows(self.transactions).sweep()
 
     # --- what can be seen
 
@@ -170,6 +177,20 @@ class World:
                 return partial(prioritizing.change_priority, priority=priority)
             case _:
                 return partial(getattr(actions, verb), **arguments)
+
+    async def start_maintenance(self, key: str | None, ends_at: datetime) -> UUID:
+        matchers = [f"alertname={key}"] if key else []
+        wanted = MaintenanceWindowCreate(
+            team_id=self.stage.team.id, matchers=matchers, ends_at=ends_at, reason="It moves"
+        )
+        async with self.transactions.open() as tx:
+            window = await create_window(tx, wanted, by=self.stage.principal)
+            await settle(tx, window)
+        return window.id
+
+    async def end_maintenance(self, window_id: UUID) -> None:
+        async with self.transactions.open() as tx:
+            await settle(tx, await end_window(tx, window_id, by=self.stage.principal))
 
     # --- what operators do
 
