@@ -18,8 +18,8 @@ from incident_service.core.clock import utc_now
 from incident_service.core.queue import Job
 from incident_service.core.runtime import Runtime, open_runtime
 from incident_service.heartbeat.fitness import Lateness
-from incident_service.heartbeat.gauges import measure
-from incident_service.heartbeat.queries import load_lateness
+from incident_service.heartbeat.gauges import measure, show_rows
+from incident_service.heartbeat.queries import load_lateness, load_standing
 from incident_service.main import create_serving_app
 from incident_service.teams.models import User
 
@@ -74,13 +74,14 @@ async def test_an_exhausted_incident_is_shown_until_somebody_answers(stage, runt
     assert shown == [1, 0]
 
 
-async def test_maintenance_and_what_it_holds_are_shown_while_they_last(api, stage, runtime):
+async def test_maintenance_and_what_it_holds_are_shown_while_they_last(api, stage):
     made = await maintain(api, stage)
     await stage.fire("Disk")
     shown = []
 
     for _ in range(2):
-        await measure(runtime)
+        async with stage.transactions.open() as tx:
+            show_rows(await load_standing(tx.session, tx.now))
         shown.append((sample("incident_maintenance_windows"), sample("incident_held_incidents")))
         await end(api, made)
 
