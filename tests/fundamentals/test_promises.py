@@ -12,6 +12,7 @@ from itertools import permutations
 import pytest
 from sqlalchemy import text
 from tests.api_steps import firing
+from tests.maintenance.arrangements import maintain
 from tests.stage import MINUTE, Stage, statuses
 
 from incident_service.core.db import Transactions, make_engine, make_sessions
@@ -161,6 +162,20 @@ async def test_p5_after_an_answer_nobody_is_paged_even_without_redis(stage, queu
     incident = await stage.incident()
     assert await stage.told(incident) == ["First"]
     assert [row.status.value for row in await stage.notifications(incident)] == ["cancelled"]
+
+
+async def test_p5_while_maintenance_lasts_nobody_is_paged_even_without_redis(api, stage, queue):
+    await stage.fire("Disk")
+    queue.down = True
+
+    await maintain(api, stage, 120)
+    await stage.fire("Memory")
+    await stage.wait(60)
+
+    disk, memory = await stage.incidents()
+    assert (await stage.told(disk), await stage.told(memory)) == (["First"], [])
+    assert [row.status.value for row in await stage.notifications(disk)] == ["cancelled"]
+    assert await stage.violations() == []
 
 
 async def test_p6_without_redis_the_page_climbs_all_the_same(stage, queue):
