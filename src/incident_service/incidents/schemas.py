@@ -126,7 +126,7 @@ class IncidentState(Response):
     version: int = Field(description="Counts up; may be ahead of the event.")
 
 
-class IncidentChange(BaseModel):
+class IncidentChange(Response):
     """The `data` of one event of the stream. `incident_id` and `sequence` together name it."""
 
     incident_id: UUID
