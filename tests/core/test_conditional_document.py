@@ -5,6 +5,7 @@ from tests.conditions import OPERATIONS, READS, WRITES, Operation
 VERBS = "/v1/incidents/{incident_id}/"
 # They answer with the whole of which they add a part.
 ADD_PARTS = {"add_level", "add_routing_rule"}
+ENDS = {"end_maintenance_window"}
 REPLACED = {each.path for each in OPERATIONS.values() if each.method == "put"}
 
 
@@ -15,7 +16,11 @@ def is_of_one_thing(operation: Operation) -> bool:
 
 def changes_one_thing(operation: Operation) -> bool:
     is_verb = operation.path.startswith(VERBS) and operation.method == "post"
-    return operation.method in ("patch", "put", "delete") or is_verb or operation.name in ADD_PARTS
+    return (
+        operation.method in ("patch", "put", "delete")
+        or is_verb
+        or operation.name in ADD_PARTS | ENDS
+    )
 
 
 def test_what_shows_one_thing_knows_if_none_match():

@@ -29,6 +29,7 @@ FIELDS = {
         "levels",
     },
     "update_integration": {"service_id", "name", "is_enabled"},
+    "update_maintenance_window": {"service_id", "matchers", "starts_at", "ends_at", "reason"},
     "update_schedule": {"name", "description", "time_zone", "layers"},
     "update_service": {
         "name",
@@ -54,6 +55,7 @@ CLEARED: dict[tuple[str, str], Any] = {
     ("update_api_key", "expires_at"): "2099-01-01T00:00:00Z",
     ("update_escalation_policy", "ack_timeout_minutes"): 30,
     ("update_escalation_policy", "exhausted_reminder_minutes"): 30,
+    ("update_maintenance_window", "service_id"): lambda world: str(world.stage.service.id),
     ("update_service", "external_id"): "from-elsewhere",
     ("update_service", "escalation_policy_id"): lambda world: str(world.stage.policy.id),
     ("update_service", "stale_after_minutes"): 600,

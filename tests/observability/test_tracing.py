@@ -134,7 +134,7 @@ async def test_a_request_of_a_person_names_the_route_and_not_the_path(api, expor
     await api.get(f"/v1/incidents/{new_id()}?text=s3cr3t")
 
     (server,) = named(exporter, "GET /v1/incidents/{incident_id}")
-    assert said(server)["http.response.status_code"] == 404
+    assert said(server)["http.response.status_code"] == 422
     assert "incident_service.key_id" in said(server)
     assert "s3cr3t" not in server.to_json()
     assert server.status.is_ok or server.status.status_code.name == "UNSET"

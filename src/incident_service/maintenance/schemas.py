@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from incident_service.catalog.schemas import MatcherText
 from incident_service.core.fields import Instant, Name, Patch, Request, Response
+from incident_service.core.resources import Resource
 
 WindowMatchers = Annotated[
     list[MatcherText],
@@ -35,10 +36,10 @@ class MaintenanceWindowUpdate(Patch):
     """What to change of a window that is not over; `starts_at` only before it begins."""
 
     service_id: UUID | None = None
-    matchers: WindowMatchers = Field(default_factory=list)
+    matchers: WindowMatchers | None = None
     starts_at: Instant | None = None
     ends_at: Instant | None = None
-    reason: Name = ""
+    reason: Name | None = None
 
     @classmethod
     def nullable(cls) -> frozenset[str]:
@@ -46,7 +47,7 @@ class MaintenanceWindowUpdate(Patch):
         return frozenset({"service_id"})
 
 
-class MaintenanceWindowRead(Response):
+class MaintenanceWindowRead(Resource):
     """A maintenance window."""
 
     id: UUID
@@ -62,7 +63,7 @@ class MaintenanceWindowRead(Response):
     updated_at: datetime
 
 
-class MaintenanceWindowPage(BaseModel):
+class MaintenanceWindowPage(Response):
     """A page of maintenance windows, newest first."""
 
     items: list[MaintenanceWindowRead]

@@ -76,7 +76,8 @@ async def test_e11_alerts_that_were_left_out_are_noted_and_nothing_follows(sende
         answer = await sender.post(PATH, content=webhook(others[0], truncatedAlerts=37))
 
     assert answer.status_code == 202
-    assert [(line["event"], line["truncated"]) for line in logs] == [("ingest.incomplete", 37)]
+    told = [line for line in logs if line["event"] != "http.request"]
+    assert [(line["event"], line["truncated"]) for line in told] == [("ingest.incomplete", 37)]
     assert [incident.status for incident in await stage.incidents()] == ["OPEN"] * 3
 
 

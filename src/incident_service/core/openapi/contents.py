@@ -8,6 +8,7 @@ TAGS = {
     "integrations": "Senders of alerts, their keys, and the rules that route what they send.",
     "escalation policies": "Who is paged, level by level, until somebody acknowledges.",
     "schedules": "Who is on call: layers, overrides, shifts, gaps and calendars.",
+    "maintenance windows": "Times in which what they cover pages nobody, until their end.",
     "teams": "Who owns what, and who belongs to whom.",
     "team channels": "Chats and machines that a level tells in addition to people.",
     "users": "People, and how they want to be told.",

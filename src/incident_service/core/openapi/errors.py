@@ -14,8 +14,8 @@ FIRST_ERROR = 400
 CHANGING = frozenset({"post", "put", "patch", "delete"})
 # What the presence of a header adds: others say what it means.
 BY_HEADER: Mapping[str, frozenset[int]] = {
-    "if-match": frozenset({412}),
-    "if-none-match": frozenset({304}),
+    "if-match": frozenset({400, 412}),
+    "if-none-match": frozenset({304, 400}),
     "idempotency-key": frozenset({409, 422}),
 }
 MEANINGS: Mapping[int, str] = {

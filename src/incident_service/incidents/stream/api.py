@@ -9,7 +9,9 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials
 
 from incident_service.core.db import Tx
-from incident_service.core.http import InTx, Problem
+from incident_service.core.fields import open_words
+from incident_service.core.http import InTx
+from incident_service.core.openapi.errors import also
 from incident_service.incidents.schemas import IncidentChange
 from incident_service.incidents.stream import reading
 from incident_service.incidents.stream.cursor import Cursor, Lost, decode, encode, why_lost
@@ -40,7 +42,8 @@ def wanted_changes(
     service_id: UUID | None = None,
     incident_id: UUID | None = None,
     kind: Annotated[
-        list[EventKind] | None, Query(description="Only events of these kinds.")
+        list[Annotated[EventKind, open_words(EventKind)]] | None,
+        Query(description="Only events of these kinds."),
     ] = None,
 ) -> tuple[UUID | None, Wanted]:
     """Read the filters of the query string."""
@@ -56,7 +59,7 @@ def wanted_changes(
             "model": IncidentChange,
             "description": "Server-sent events; the schema is that of each one's `data`.",
         },
-        503: {"model": Problem, "description": "Too many streams; see `Retry-After`."},
+        **also(400),
     },
 )
 async def stream_incidents(

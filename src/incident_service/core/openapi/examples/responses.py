@@ -48,6 +48,7 @@ INCIDENT_READ: dict[str, Any] = {
     "last_escalated_at": BEGAN,
     "exhausted_at": None,
     "snoozed_until": None,
+    "maintenance_window_id": None,
     "resolved_by": None,
     "previous_incident_id": None,
     "version": 4,
