@@ -111,6 +111,7 @@ LISTS: dict[str, List] = {
     "list_routing_rules": routing_rules,
     "list_incidents": of("incidents", "incident"),
     "list_alerts": of("alerts", "incident"),
+    "list_maintenance_windows": of("maintenance-windows", "maintenance"),
     "list_timeline": timeline,
     "list_incident_alerts": incident_alerts,
     "list_rejected_alerts": rejected_alerts,

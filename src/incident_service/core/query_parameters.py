@@ -11,6 +11,8 @@ from incident_service.core.errors import Invalid
 from incident_service.core.http import pointer
 
 LONGEST_NAMED = 100
+API = "/v1/"
+CALENDAR = ".ics"
 
 
 class ParameterUnknown(Invalid):
@@ -18,9 +20,9 @@ class ParameterUnknown(Invalid):
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
-    """Look at the names in the query string; for every operation of the document.
+    """Look at the names in the query string; for every operation that asks for a scope.
 
-    Senders of alerts may add what they like: it is not they who choose the address.
+    Senders of alerts, probes and calendars may add what they like: they filter nothing.
 
     Raises:
         ParameterUnknown: one of them is none of the operation's.
@@ -28,7 +30,8 @@ async def refuse_unknown_parameters(request: Request) -> None:
     route = request.scope.get("route")
     if not request.query_params or not isinstance(route, APIRoute) or not route.include_in_schema:
         return
-    if request.url.path.startswith(INGEST):
+    path = request.url.path
+    if not path.startswith(API) or path.startswith(INGEST) or path.endswith(CALENDAR):
         return
     known = list(names_of(route.dependant))
     for name in request.query_params:

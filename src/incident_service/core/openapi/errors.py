@@ -66,6 +66,8 @@ def possible(method: str, operation: Mapping[str, Any], body_names: Iterable[str
     statuses = {500, 503} | declared(operation) | of_headers(parameters) | of_places(parameters)
     if operation.get("security"):
         statuses |= {401, 403, 429}
+    if SCOPE in operation:
+        statuses.add(422)  # a query parameter that is not known
     if "requestBody" in operation:
         statuses |= {400, 413, 415, 422}
     if any(name.endswith("_id") and name != "external_id" for name in body_names):
