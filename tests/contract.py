@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache, cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -52,6 +53,10 @@ class Contract:
         operation = self.document["paths"][path].get(answer.request.method.lower())
         status = str(answer.status_code)
         if operation is None or status == str(NOT_ALLOWED):
+            return
+        if answer.status_code == HTTPStatus.NOT_MODIFIED:
+            if "if-none-match" not in answer.request.headers:
+                yield "304 was not asked for"
             return
         if status not in operation["responses"]:
             yield f"{status} is not declared: {answer.text[:300]}"

@@ -179,8 +179,9 @@ def secrets_in(body: Any, answer: httpx.Response) -> list[str]:
 
 @pytest.mark.parametrize("operation", ROWS)
 async def test_each_change_of_the_configuration_is_one_entry_and_nothing_else_is(
-    world, anonymous, operation
+    world, anonymous, app, operation
 ):
+    app.state.streams.stop()  # a stream would never end
     method, url, body = await CHANGING.get(operation, REQUESTS[operation])(world)
     known, before = {entry.id for entry in await entries_of(world)}, await configuration(world)
 

@@ -12,12 +12,14 @@ from incident_service.catalog.models import Grouping, Integration, IntegrationKi
 from incident_service.catalog.priority import Priority
 from incident_service.core.fields import (
     ExternalId,
+    Flag,
     Name,
     Patch,
     Prose,
     Request,
     Response,
     Text,
+    Whole,
     open_words,
 )
 from incident_service.core.resources import Resource
@@ -64,7 +66,7 @@ PageFrom = Annotated[
     Priority, Field(description="Incidents below it are stored and listed, but page nobody.")
 ]
 ReopenWindow = Annotated[
-    int,
+    Whole,
     Field(
         ge=0,
         le=WEEK,
@@ -72,7 +74,7 @@ ReopenWindow = Annotated[
     ),
 ]
 StaleAfter = Annotated[
-    int | None,
+    Whole | None,
     Field(
         ge=10,
         le=MONTH,
@@ -100,10 +102,10 @@ class ServiceCreate(Request):
     grouping_labels: GroupingLabels | None = None
     page_from: PageFrom = Priority.LOW
     severity_map: SeverityMap = Field(default_factory=dict)
-    auto_resolve: bool = Field(default=True, description="End incidents with their last alert.")
+    auto_resolve: Flag = Field(default=True, description="End incidents with their last alert.")
     reopen_window_minutes: ReopenWindow = 15
     stale_after_minutes: StaleAfter = None
-    resolve_stale: bool = Field(default=False, description=RESOLVE_STALE)
+    resolve_stale: Flag = Field(default=False, description=RESOLVE_STALE)
 
 
 class ServiceUpdate(Patch):
@@ -117,10 +119,10 @@ class ServiceUpdate(Patch):
     grouping_labels: GroupingLabels | None = None
     page_from: PageFrom | None = None
     severity_map: SeverityMapPatch | None = None
-    auto_resolve: bool | None = None
+    auto_resolve: Flag | None = None
     reopen_window_minutes: ReopenWindow | None = None
     stale_after_minutes: StaleAfter = None
-    resolve_stale: bool | None = Field(None, description=RESOLVE_STALE)
+    resolve_stale: Flag | None = Field(None, description=RESOLVE_STALE)
 
     @classmethod
     def nullable(cls) -> frozenset[str]:
@@ -169,13 +171,13 @@ class IntegrationUpdate(Patch):
 
     service_id: UUID | None = Field(None, description="Where its alerts go from now on.")
     name: Name | None = None
-    is_enabled: bool | None = Field(None, description="A disabled one is refused with 403.")
+    is_enabled: Flag | None = Field(None, description="A disabled one is refused with 403.")
 
 
 class KeyRotation(Request):
     """How to give an integration a new key."""
 
-    keep_previous_minutes: int = Field(
+    keep_previous_minutes: Whole = Field(
         1440, ge=0, le=MONTH, description="How long the present key stays valid beside the new one."
     )
 
@@ -260,7 +262,9 @@ class RoutingRuleWrite(Request):
 class RoutingRuleInsert(RoutingRuleWrite):
     """A new rule, and where in the list it goes."""
 
-    position: int | None = Field(None, ge=1, le=MOST_RULES, description="From 1; null: at the end.")
+    position: Whole | None = Field(
+        None, ge=1, le=MOST_RULES, description="From 1; null: at the end."
+    )
 
 
 class RoutingRulesPut(Request):

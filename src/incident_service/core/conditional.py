@@ -109,17 +109,18 @@ IfNoneMatch = Annotated[Knowing, Depends(Knowing)]
 IfMatch = Annotated[Seeing, Depends(Seeing)]
 
 ETAG = {
-    "description": "Tells the states of the thing apart.",
+    "description": "Tells the states of the thing apart. Who sends it as `If-None-Match` with the "
+    "next GET gets 304 without a body while it is the same.",
     "schema": {"type": "string"},
-}
-NOT_MODIFIED = {
-    "description": "It is still what `If-None-Match` names.",
-    "headers": {"ETag": ETAG},
 }
 
 
 def describe(document: dict[str, Any]) -> None:
-    """Add to an OpenAPI document which answers have a tag, and which may be 304."""
+    """Add to an OpenAPI document which answers have a tag.
+
+    The parameter `If-None-Match` is left out, and 304 with it: an answer without a body takes the
+    types from what clients in Python get, all of it. Who asks on a condition sets the header.
+    """
     operations = [each for path in document["paths"].values() for each in path.values()]
     conditional = [each for each in operations if conditions_of(each)]
     shown = schemas_of_resources()
@@ -129,7 +130,9 @@ def describe(document: dict[str, Any]) -> None:
             if schema_of(answer) in shown:
                 answer.setdefault("headers", {})["ETag"] = ETAG
         if "If-None-Match" in conditions_of(operation):
-            operation["responses"]["304"] = NOT_MODIFIED
+            left = [each for each in operation["parameters"] if each["name"] != "If-None-Match"]
+            operation["parameters"] = left
+            del operation["responses"]["304"]
 
 
 def conditions_of(operation: dict[str, Any]) -> set[str]:

@@ -11,6 +11,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     GetJsonSchemaHandler,
+    Strict,
     StringConstraints,
     ValidationInfo,
     WithJsonSchema,
@@ -60,6 +61,9 @@ Words = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000),
     AfterValidator(_storable),
 ]
+# As JSON has them: a text that could be read as a number, or a 1 as yes, is none.
+Flag = Annotated[bool, Strict()]
+Whole = Annotated[int, Strict()]
 ExternalId = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200),

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from incident_service.catalog.priority import Priority
-from incident_service.core.fields import Request, Response
+from incident_service.core.fields import Request, Response, Whole
 from incident_service.core.resources import Resource
 from incident_service.notifications.models import NotificationKind, NotificationStatus, PageStatus
 from incident_service.notifications.queries import Told
@@ -96,7 +96,7 @@ class NotificationRule(Request):
 
     priority: Priority
     contact_method_id: UUID = Field(description="One of the person's own.")
-    delay_minutes: int = Field(
+    delay_minutes: Whole = Field(
         0, ge=0, le=DAY, description="From the beginning of the level, until somebody answers."
     )
 

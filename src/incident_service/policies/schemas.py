@@ -6,16 +6,16 @@ from uuid import UUID
 
 from pydantic import Field
 
-from incident_service.core.fields import Name, Patch, Prose, Request, Response
+from incident_service.core.fields import Flag, Name, Patch, Prose, Request, Response, Whole
 from incident_service.core.resources import Resource
 from incident_service.policies.models import TargetType
 from incident_service.policies.plan import PlanLevel, Target
 
 WEEK = 7 * 24 * 60
-Minutes = Annotated[int, Field(ge=1, le=WEEK)]
-RepeatCount = Annotated[int, Field(ge=1, le=9, description="How often the levels run in all.")]
+Minutes = Annotated[Whole, Field(ge=1, le=WEEK)]
+RepeatCount = Annotated[Whole, Field(ge=1, le=9, description="How often the levels run in all.")]
 AckTimeout = Annotated[
-    int,
+    Whole,
     Field(
         ge=1,
         le=WEEK,
@@ -23,7 +23,7 @@ AckTimeout = Annotated[
     ),
 ]
 Reminder = Annotated[
-    int,
+    Whole,
     Field(
         ge=1,
         le=WEEK,
@@ -75,12 +75,12 @@ class EscalationPolicyCreate(Request):
     team_id: UUID
     name: Name
     description: Prose = ""
-    is_default: bool = Field(
+    is_default: Flag = Field(
         default=False,
         description="Pages for the team's services that name no policy. "
         "The team's default until now ceases to be it.",
     )
-    is_active: bool = True
+    is_active: Flag = True
     repeat_count: RepeatCount = 1
     ack_timeout_minutes: AckTimeout | None = None
     exhausted_reminder_minutes: Reminder | None = 30
@@ -92,8 +92,8 @@ class EscalationPolicyUpdate(Patch):
 
     name: Name | None = None
     description: Prose | None = None
-    is_default: bool | None = None
-    is_active: bool | None = None
+    is_default: Flag | None = None
+    is_active: Flag | None = None
     repeat_count: RepeatCount | None = None
     ack_timeout_minutes: AckTimeout | None = None
     exhausted_reminder_minutes: Reminder | None = None
@@ -108,7 +108,7 @@ class EscalationPolicyUpdate(Patch):
 class LevelInsert(LevelWrite):
     """One more rung of a policy."""
 
-    level_number: Annotated[int, Field(ge=1, le=10)] | None = Field(
+    level_number: Annotated[Whole, Field(ge=1, le=10)] | None = Field(
         None, description="Its number; the levels from there on move up. Left out: the last."
     )
 

@@ -7,7 +7,17 @@ from pydantic import Field, model_validator
 
 from incident_service.catalog.labels import Labels
 from incident_service.catalog.priority import Priority
-from incident_service.core.fields import ExternalId, Instant, Name, Prose, Request, Response, Words
+from incident_service.core.fields import (
+    ExternalId,
+    Flag,
+    Instant,
+    Name,
+    Prose,
+    Request,
+    Response,
+    Whole,
+    Words,
+)
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.schemas import IncidentRead
 
@@ -24,7 +34,7 @@ class VerbRequest(Request):
 class ResolveRequest(VerbRequest):
     """How to end an incident whose alerts may still fire."""
 
-    until_clear: bool = Field(
+    until_clear: Flag = Field(
         False, description="Ignore its alerts until each has been resolved once."
     )
 
@@ -38,12 +48,14 @@ class SnoozeRequest(VerbRequest):
 class EscalateRequest(VerbRequest):
     """Go to the next level from the one the caller saw, or begin again."""
 
-    current_level: int | None = Field(None, ge=0, le=MOST, description="As read from the incident.")
-    current_repeat: int | None = Field(
+    current_level: Whole | None = Field(
+        None, ge=0, le=MOST, description="As read from the incident."
+    )
+    current_repeat: Whole | None = Field(
         None, ge=1, le=MOST, description="As read from the incident."
     )
-    restart: bool = Field(False, description="Begin at level 1 with the policy as it is now.")
-    escalation_epoch: int | None = Field(
+    restart: Flag = Field(False, description="Begin at level 1 with the policy as it is now.")
+    escalation_epoch: Whole | None = Field(
         None,
         ge=0,
         le=MOST,
@@ -93,7 +105,7 @@ class BulkRequest(VerbRequest):
 class BulkResolveRequest(BulkRequest):
     """How to end incidents whose alerts may still fire."""
 
-    until_clear: bool = Field(
+    until_clear: Flag = Field(
         False, description="Ignore their alerts until each has been resolved once."
     )
 

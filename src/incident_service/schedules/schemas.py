@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from incident_service.core.fields import Instant, Name, Patch, Prose, Request, Response
+from incident_service.core.fields import Instant, Name, Patch, Prose, Request, Response, Whole
 from incident_service.core.resources import Resource
 from incident_service.schedules.oncall import Shift
 from incident_service.schedules.rotation import ShiftUnit
@@ -72,7 +72,7 @@ class LayerShape(Request):
 
     name: Name
     unit: ShiftUnit = ShiftUnit.WEEK
-    every: int = Field(1, ge=1, le=366, description="A shift lasts so many units.")
+    every: Whole = Field(1, ge=1, le=366, description="A shift lasts so many units.")
     handoff_time: TimeOfDay = Field(
         time(9),
         description="When shifts begin, on the clock of the schedule's time zone.",

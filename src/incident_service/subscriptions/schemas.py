@@ -6,7 +6,16 @@ from uuid import UUID
 
 from pydantic import Field, field_serializer
 
-from incident_service.core.fields import Name, Patch, Request, Response, Text, open_words
+from incident_service.core.fields import (
+    Flag,
+    Name,
+    Patch,
+    Request,
+    Response,
+    Text,
+    Whole,
+    open_words,
+)
 from incident_service.core.resources import Resource
 from incident_service.incidents.timeline import EventKind
 from incident_service.subscriptions.models import DeliveryStatus
@@ -47,7 +56,7 @@ class SubscriptionUpdate(Patch):
     name: Name | None = None
     url: Url | None = None
     kinds: OpenKinds | None = None
-    is_enabled: bool | None = Field(
+    is_enabled: Flag | None = Field(
         None, description="true goes on where it stopped, with every event since."
     )
 
@@ -55,7 +64,7 @@ class SubscriptionUpdate(Patch):
 class SecretRotation(Request):
     """How to give a subscription a new secret."""
 
-    keep_previous_minutes: int = Field(
+    keep_previous_minutes: Whole = Field(
         1440, ge=0, le=MONTH, description="How long the present secret signs beside the new one."
     )
 

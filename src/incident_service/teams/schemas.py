@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, field_serializer
 
 from incident_service.core.fields import (
     ExternalId,
+    Flag,
     Instant,
     Name,
     Patch,
@@ -127,7 +128,7 @@ class UserUpdate(Patch):
     email: Email | None = None
     time_zone: TimeZone | None = None
     external_id: ExternalId | None = None
-    is_active: bool | None = None
+    is_active: Flag | None = None
 
     @classmethod
     def nullable(cls) -> frozenset[str]:
@@ -190,7 +191,7 @@ class ContactMethodUpdate(Patch):
 
     address: Address | None = None
     bundle: Bundle | None = None
-    is_enabled: bool | None = None
+    is_enabled: Flag | None = None
 
 
 class ContactMethodRead(Resource):
@@ -243,7 +244,7 @@ class TeamChannelUpdate(Patch):
     name: Name | None = None
     address: Address | None = None
     bundle: Bundle | None = None
-    is_enabled: bool | None = None
+    is_enabled: Flag | None = None
 
 
 class TeamChannelRead(Resource):

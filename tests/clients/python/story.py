@@ -28,13 +28,13 @@ from incident_client.api.services import create_service, list_services
 from incident_client.api.teams import create_team, list_teams, put_member, update_team
 from incident_client.api.users import create_user
 from incident_client.models import (
+    AlertmanagerWebhook,
     Channel,
     ContactMethodCreate,
     EscalationPolicyCreate,
     IncidentDetail,
     IncidentPage,
     IncidentRead,
-    IngestAlertmanagerBody,
     IntegrationCreate,
     IntegrationKind,
     LevelWrite,
@@ -128,7 +128,7 @@ def fire(client: AuthenticatedClient) -> None:
         ],
     }
     stored = given(
-        ingest_alertmanager.sync(client=client, body=IngestAlertmanagerBody.from_dict(webhook))
+        ingest_alertmanager.sync(client=client, body=AlertmanagerWebhook.from_dict(webhook))
     )
     assert (stored.accepted, stored.rejected) == (1, 0), stored
 
