@@ -255,6 +255,37 @@ async def test_browsers_may_ask_before_they_send_a_key(cross_origin):
     assert "PATCH" in asked.headers["Access-Control-Allow-Methods"]
 
 
+async def test_pages_may_send_every_header_that_the_service_reads(app, cross_origin):
+    named = {
+        parameter["name"]
+        for operations in app.openapi()["paths"].values()
+        for operation in operations.values()
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] == "header"
+    }
+    sent = sorted(named | {"X-Request-ID", "traceparent", "tracestate"})
+
+    asked = await cross_origin.options(
+        "/v1/teams",
+        headers={
+            "Origin": ORIGIN,
+            "Access-Control-Request-Method": "GET",
+            "Access-Control-Request-Headers": ", ".join(sent),
+        },
+    )
+
+    assert {"Idempotency-Key", "Last-Event-ID"} <= named
+    assert (asked.status_code, asked.text) == (200, "OK")
+
+
+async def test_pages_read_that_an_operation_is_going_to_end(cross_origin):
+    answer = await cross_origin.get("/v1/teams", headers={"Origin": ORIGIN})
+
+    assert {"Deprecation", "Sunset"} <= set(
+        answer.headers["Access-Control-Expose-Headers"].split(", ")
+    )
+
+
 @pytest.mark.parametrize("origin", ["https://host/path", "host", "https://host/", "ftp://host"])
 def test_an_origin_has_no_path(origin: Any):
     with pytest.raises(ValueError, match="without a path"):

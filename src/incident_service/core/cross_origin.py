@@ -6,7 +6,16 @@ from fastapi.middleware.cors import CORSMiddleware
 from incident_service.settings import Settings
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-SENT = ("Authorization", "Idempotency-Key", "If-Match", "If-None-Match")
+SENT = (
+    "Authorization",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "Last-Event-ID",
+    "X-Request-ID",
+    "traceparent",
+    "tracestate",
+)
 SHOWN = (
     "ETag",
     "Link",
@@ -16,6 +25,8 @@ SHOWN = (
     "Retry-After",
     "X-Request-ID",
     "Idempotency-Replayed",
+    "Deprecation",
+    "Sunset",
 )
 
 
