@@ -28,6 +28,8 @@ HEARD_TO_THE = timedelta(minutes=1)
 class IntegrationKeyNotValid(Unauthenticated):
     """Send the integration's key as a Bearer token, as the password of Basic, as X-API-Key or in the path; it is missing, unknown or expired."""  # noqa: E501 - one sentence
 
+    challenge = 'Bearer, Basic realm="incident-service"'
+
 
 class IntegrationDisabled(Forbidden):
     """The integration is switched off."""

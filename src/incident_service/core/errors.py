@@ -45,6 +45,8 @@ class Malformed(DomainError):
 class Unauthenticated(DomainError):
     """A valid key is needed."""
 
+    challenge = "Bearer"  # how it may be sent, as `WWW-Authenticate` has it
+
 
 class Forbidden(DomainError):
     """The key does not allow this."""

@@ -154,6 +154,8 @@ def answer_of(error: errors.DomainError) -> JSONResponse:
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.UnsupportedMedia):
         headers |= error.accepted
+    if isinstance(error, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = error.challenge
     return problem(status, error.code, error.detail, listed=listed, headers=headers)
 
 
@@ -161,7 +163,7 @@ def extra_headers(status: int) -> dict[str, str]:
     """Return the headers that HTTP asks for with a status."""
     match status:
         case HTTPStatus.UNAUTHORIZED:
-            return {"WWW-Authenticate": 'Bearer, Basic realm="incident-service"'}
+            return {"WWW-Authenticate": errors.Unauthenticated.challenge}
         case HTTPStatus.SERVICE_UNAVAILABLE:
             return {"Retry-After": "5"}
         case HTTPStatus.REQUEST_TIMEOUT | HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
