@@ -22,6 +22,9 @@ log = structlog.get_logger()
 # Longer than the longest transaction, so that each request is answered, if only with 503.
 GRACE_S = 15
 HEAD_BYTES = 64 * 1024
+# Longer than the proxies and pools in front keep a connection that is idle: whoever closes first
+# must not be the one that the next request is on its way to.
+KEEP_ALIVE_S = 75
 
 
 class Server(uvicorn.Server):
@@ -86,6 +89,7 @@ def make_server(app: ASGIApp, *, grace_s: int = GRACE_S, head_bytes: int = HEAD_
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=grace_s,
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
     return Server(config)
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from incident_service.core.fields import without_null
-from incident_service.core.openapi import errors
+from incident_service.core.openapi import errors, headers
 
 Node = dict[str, Any]
 REF = "#/components/schemas/"
@@ -35,6 +35,9 @@ def finish(
     for method, operation in operations(document):
         finish_operation(method, operation, named)
     components["schemas"] = used(document)
+    for _, operation in operations(document):
+        headers.add_headers(operation, named)
+    components["headers"] = deepcopy(dict(headers.COMPONENTS))
     for node in nodes(document):
         limit_integer(node)
     for name, schema in components["schemas"].items():
