@@ -101,7 +101,7 @@ async def test_dev_that_is_hurried_still_stops_its_servers(run_directory, tmp_pa
     async def has_ended() -> bool:
         return not runs_with(postgres, str(home / "data/pgdata"))
 
-    await eventually(has_ended, "the server's end")
+    await eventually(has_ended, f"the server's end; it said:\n{dev.text}")
 
 
 @pytest.mark.e2e

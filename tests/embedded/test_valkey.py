@@ -57,6 +57,29 @@ def kill(home: Path) -> int:
     return pid
 
 
+class Interrupted(EmbeddedValkey):
+    """Somebody presses Ctrl-C as it is about to end the server."""
+
+    interruptions = 1
+
+    def _end(self) -> None:
+        if self.interruptions:
+            self.interruptions -= 1
+            raise KeyboardInterrupt
+        super()._end()
+
+
+def test_who_is_interrupted_while_stopping_leaves_no_server_behind(home):
+    server = Interrupted(home)
+    server.start()
+    assert answers(server)
+
+    with pytest.raises(KeyboardInterrupt):
+        server.stop()
+
+    assert not answers(server)
+
+
 def test_it_listens_on_a_private_socket_only(server):
     with redis.Redis.from_url(server.url, decode_responses=True) as client:
         port = client.config_get("port")

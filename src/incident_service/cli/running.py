@@ -1,6 +1,7 @@
 """Run a process: its event loop, its signals, its parts side by side."""
 
 import asyncio
+import faulthandler
 import gc
 import os
 import signal
@@ -31,14 +32,20 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 def break_off(_signal: int, _frame: object) -> None:
-    """Interrupt whatever runs; what does not let itself be interrupted ends a little later.
-
-    Servers that the process has started end with it in either case: each has a watcher.
-    """
-    end = threading.Timer(BREAKS_OFF_WITHIN_S, os._exit, (1,))
+    """Interrupt whatever runs; what does not let itself be interrupted ends a little later."""
+    end = threading.Timer(BREAKS_OFF_WITHIN_S, end_at_once)
     end.daemon = True
     end.start()
     raise KeyboardInterrupt
+
+
+def end_at_once() -> None:
+    """End the process wherever it hangs, and say where that is.
+
+    An embedded server that is still in use goes on without it; whoever starts next takes it over.
+    """
+    faulthandler.dump_traceback()
+    os._exit(1)
 
 
 def stop_on_signals(stopping: asyncio.Event) -> None:

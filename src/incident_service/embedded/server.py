@@ -122,12 +122,22 @@ class SharedServer(ABC):
             return
         watcher, self._watcher = self._watcher, None
         self._stopping.set()
+        try:
+            last = self._leave()
+        except BaseException:
+            # Interrupted, as by a second Ctrl-C: a server that is left behind would stay for ever.
+            self._leave()
+            raise
+        if last:
+            watcher.join(FAREWELL_S)
+
+    def _leave(self) -> bool:
+        """End the server unless another process uses it; say whether none does."""
         with self._users.turn():
             last = self._users.leave()
             if last:
                 self._end()
-        if last:
-            watcher.join(FAREWELL_S)
+        return last
 
     def _join(self) -> None:
         self._users.join()

@@ -34,9 +34,12 @@ class Users:
         fcntl.flock(self._membership, fcntl.LOCK_SH)
 
     def leave(self) -> bool:
-        """Stop being a user; say whether nobody else is left. Takes a turn."""
+        """Stop being a user; say whether nobody else is left. Takes a turn.
+
+        Who has left already, and was interrupted then, only looks.
+        """
         if self._membership is None:
-            return False
+            self._membership = _open(self._users_file)
         try:
             fcntl.flock(self._membership, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

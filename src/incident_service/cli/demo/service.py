@@ -11,9 +11,11 @@ import httpx
 from incident_service.cli.failing import CannotRun
 from incident_service.cli.samples import Webhook, webhook
 from incident_service.core.clock import monotonic_s
+from incident_service.core.stopping import stops_within
 
 Item = TypeVar("Item")
 AT_ONCE = 8
+TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +112,20 @@ class Service:
         return await self._ask("GET", path, self._access.api_key)
 
     async def _ask(self, method: str, path: str, key: str, **more: Any) -> Any:  # noqa: ANN401 - JSON
-        """Ask and return the answer.
+        """Ask and return the answer; when that is too soon, come again when the service says.
 
         Raises:
             CannotRun: the service cannot be reached, or refuses.
         """
         headers = {"Authorization": f"Bearer {key}"}
-        try:
-            answer = await self._client.request(method, path, headers=headers, **more)
-        except httpx.TransportError as error:
-            raise CannotRun(f"{self._access.url} does not answer ({error!r}).") from error
+        for _ in range(TRIES):
+            try:
+                answer = await self._client.request(method, path, headers=headers, **more)
+            except httpx.TransportError as error:
+                raise CannotRun(f"{self._access.url} does not answer ({error!r}).") from error
+            if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                break
+            await stops_within(asyncio.Event(), float(answer.headers["Retry-After"]))
         if not answer.is_success:
             raise CannotRun(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
         return answer.json()
