@@ -19,6 +19,7 @@ log = structlog.get_logger()
 ENDS_WITHIN_S = 20.0
 BREAKS_OFF_WITHIN_S = 10.0
 LOOK_EVERY_S = 0.5
+ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
@@ -52,18 +53,25 @@ def stop_on_signals(stopping: asyncio.Event) -> None:
     """Set `stopping` on the first SIGINT or SIGTERM; a second one breaks off whatever runs.
 
     Both break off by KeyboardInterrupt: servers that the process has started are stopped even then.
+
+    The event loop's own handlers would not do: it takes one away by letting the signal kill the
+    process, and a second signal can come at that moment.
     """
     loop = asyncio.get_running_loop()
 
-    def stop() -> None:
+    def tell() -> None:
         log.info("process.stopping", within_s=ENDS_WITHIN_S)
         stopping.set()
-        for each in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(each)
-            signal.signal(each, break_off)
 
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, stop)
+    def stop(_signal: int, _frame: object) -> None:
+        for each in ENDING:
+            signal.signal(each, break_off)
+        if not loop.is_running():
+            raise KeyboardInterrupt
+        loop.call_soon_threadsafe(tell)
+
+    for each in ENDING:
+        signal.signal(each, stop)
 
 
 async def stop_without(parent: int | None, stopping: asyncio.Event) -> None:
