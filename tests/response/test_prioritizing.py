@@ -136,6 +136,24 @@ async def test_the_acknowledge_timeout_is_there_as_long_as_it_is_not_quiet(
     assert (await stage.pending(await stage.incident())).kind == "ack_timeout"
 
 
+async def test_a_raise_sets_the_acknowledge_timeout_of_what_was_quiet_from_the_start(
+    api, transactions, clock
+):
+    stage = await Stage(transactions, clock).set_up(policy={"ack_timeout_minutes": 30})
+    await stage.fire("Disk", severity="info")
+    await stage.do("acknowledge", await stage.incident(), by=stage.first)
+
+    await prioritize(api, stage, "high")
+    waits_for = (await stage.pending(await stage.incident())).kind
+    await stage.wait(31)
+
+    incident = await stage.incident()
+    assert waits_for == "ack_timeout"
+    assert incident.status == "OPEN"
+    assert await stage.told(incident) == ["First"]
+    assert await stage.violations() == []
+
+
 async def test_the_same_priority_changes_nothing(api, stage):
     await stage.fire("Disk")
 

@@ -211,11 +211,16 @@ async def cancel_pending(tx: Tx, incidents: Sequence[Incident]) -> None:
 
 
 async def wait_for_acknowledged(tx: Tx, incidents: Sequence[Incident]) -> None:
-    """Set the timers that take acknowledged incidents back, where the policy has one."""
+    """Set the timers that take acknowledged incidents back, where the policy has one.
+
+    Those that were quiet until now have never climbed, so they get their copy of the policy here.
+    """
+    awaited = [incident for incident in incidents if not incident.is_quiet]
+    await copy_plans(tx, [incident for incident in awaited if not incident.escalation_epoch])
     changes = Changes.of(tx)
-    for incident in incidents:
+    for incident in awaited:
         minutes = Plan.from_json(incident.escalation_plan).ack_timeout_minutes
-        if minutes and not incident.is_quiet:
+        if minutes:
             due_at = tx.now + changes.minutes(minutes)
             changes.add_pending(incident, TimerKind.ACK_TIMEOUT, current(incident), due_at)
     await changes.write(tx)
