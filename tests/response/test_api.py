@@ -52,6 +52,20 @@ async def test_escalate_has_to_say_what_it_saw(api, stage):
     assert stale.json()["code"] == "climb_has_moved"
 
 
+async def test_escalate_from_a_climb_that_has_begun_anew_since_is_refused(api, stage):
+    await stage.fire("Disk")
+    url = f"/v1/incidents/{(await stage.incident()).id}/escalate"
+    seen = {"current_level": 1, "current_repeat": 1, "escalation_epoch": 1}
+    await api.post(url, json={"restart": True})
+
+    stale = await api.post(url, json=seen)
+    right = await api.post(url, json=seen | {"escalation_epoch": 2})
+
+    assert (stale.status_code, right.status_code) == (409, 200)
+    assert stale.json()["code"] == "climb_has_moved"
+    assert await stage.told(await stage.incident()) == ["First", "First", "Second"]
+
+
 @pytest.mark.parametrize("seen", [{"current_level": 2}, {"current_repeat": 1}])
 async def test_a_restart_that_names_a_level_as_well_is_refused(api, stage, seen):
     await stage.fire("Disk")

@@ -255,8 +255,12 @@ async def snooze(tx: Tx, order: Order, until: datetime) -> Done:
     return Done(incident, changed=True)
 
 
-async def escalate(tx: Tx, order: Order, *, seen_level: int, seen_repeat: int) -> Done:
+async def escalate(
+    tx: Tx, order: Order, *, seen_level: int, seen_repeat: int, seen_epoch: int | None = None
+) -> Done:
     """Page the next level now, if the incident is still at the level the caller saw.
+
+    With `seen_epoch`, also only if the climb is still the one that the caller saw.
 
     Raises:
         ClimbHasMoved: it is not.
@@ -265,6 +269,8 @@ async def escalate(tx: Tx, order: Order, *, seen_level: int, seen_repeat: int) -
     incident, actor = await locked(tx, order)
     status = lifecycle.change(incident.status, Verb.ESCALATE)
     if (seen_repeat, seen_level) != (incident.current_repeat, incident.current_level):
+        raise ClimbHasMoved
+    if seen_epoch not in (None, incident.escalation_epoch):
         raise ClimbHasMoved
     begin_again(incident, status)
     timeline.record(tx, incident, EventKind.ESCALATED, actor=actor, reason=order.reason)

@@ -249,6 +249,7 @@ async def escalate_incident(
         wanted,
         seen_level=body.current_level or 0,
         seen_repeat=body.current_repeat or 1,
+        seen_epoch=body.escalation_epoch,
     )
     return await result(tx, principal, done, seen)
 

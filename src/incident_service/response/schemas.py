@@ -60,7 +60,7 @@ class EscalateRequest(VerbRequest):
         ge=0,
         le=MOST,
         description="As read from the incident. A climb that has begun anew since is left alone, "
-        "so that a restart may be asked for twice.",
+        "so that a restart may be asked for twice; without `restart` it is a 409.",
     )
 
     @model_validator(mode="after")
