@@ -29,7 +29,7 @@ class WindowIsOver(Conflict):
 
 
 class WindowHasBegun(Conflict):
-    """The window has begun: it can be ended, and its end moved, but no more than that."""
+    """The window has begun: its start stays, and it can be ended, but not deleted."""
 
 
 class WindowNotBegun(Conflict):
