@@ -19,6 +19,8 @@ from incident_service.notifications.models import (
     Notification,
     NotificationKind,
     NotificationStatus,
+    Page,
+    PageStatus,
 )
 from incident_service.teams.models import ContactMethod, User
 
@@ -160,6 +162,39 @@ async def test_pages_are_counted_by_person(api, past):
 
     pages = [(each["name"], each["pages"]) for each in found["pages_by_person"]]
     assert pages == [("Ana", 3), ("#shop", 1), ("Ben", 1)]
+
+
+async def test_a_page_about_many_incidents_is_one(api, stage, past):
+    shop, _ = past
+    sent_at = DAY + timedelta(hours=5)
+    async with stage.transactions.open() as tx:
+        eve = await factories.make_user(tx, team=stage.team, name="Eve", address=None)
+        mail = await factories.make_contact_method(tx, eve)
+        page = sent_page(eve, mail, sent_at)
+        tx.session.add(page)
+        await tx.flush()
+        for _ in range(3):
+            incident = await factories.make_incident(tx, shop, created_at=DAY)
+            await told(tx, incident, eve, mail, sent_at, page_id=page.id)
+
+    found = await ask(api, service_id=shop.id)
+
+    assert [each["pages"] for each in found["pages_by_person"] if each["name"] == "Eve"] == [1]
+    assert found["pages_by_hour"][5] == 1
+
+
+def sent_page(user: User, address: ContactMethod, at: datetime) -> Page:
+    return Page(
+        id=new_id(),
+        user_id=user.id,
+        contact_method_id=address.id,
+        channel=address.kind,
+        priority=Priority.CRITICAL,
+        status=PageStatus.SENT,
+        attempts=1,
+        created_at=at,
+        sent_at=at,
+    )
 
 
 def some(by_hour: list[int]) -> dict[int, int]:

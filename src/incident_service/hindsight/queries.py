@@ -196,9 +196,14 @@ async def times_of(session: AsyncSession, statement: Select[Any]) -> Times:
 
 
 def pages_in(scope: Scope, *columns: Any) -> Select[Any]:  # noqa: ANN401 - columns
-    """Select from the pages that were sent: messages that ask for an answer, one an address."""
+    """Select from the pages that were sent: messages that ask for an answer, one an address.
+
+    A message about several incidents is one page.
+    """
+    message = func.coalesce(Notification.page_id, Notification.id).label("message")
     return (
-        select(*columns)
+        select(message, *columns)
+        .distinct()
         .select_from(Notification)
         .join(Incident, Incident.id == Notification.incident_id)
         .join(ContactMethod, ContactMethod.id == Notification.contact_method_id)
