@@ -354,6 +354,30 @@ async def test_a_window_about_something_else_does_not_hold_what_was_escalated(ap
     assert (await stage.incident()).maintenance_window_id is None
 
 
+async def test_a_climb_that_began_again_by_itself_is_held_when_the_window_grows(api, stage):
+    made = await maintain(api, stage, 60, matchers=["alertname=Power"])
+    await stage.fire("Disk")
+    url = f"/v1/escalation-policies/{stage.policy.id}?apply_to_open=true"
+    (await api.patch(url, json={"repeat_count": 2})).raise_for_status()
+    again = await stage.incident()
+
+    await change(api, made, matchers=[])
+
+    assert "restarted" in await stage.kinds(again)
+    assert again.maintenance_window_id is None
+    assert str((await stage.incident()).maintenance_window_id) == made["id"]
+
+
+async def test_a_climb_that_somebody_began_again_goes_on_when_the_window_grows(api, stage):
+    made = await maintain(api, stage, 60, matchers=["alertname=Power"])
+    await stage.fire("Disk")
+    await stage.do("restart", await stage.incident())
+
+    await change(api, made, matchers=[])
+
+    assert (await stage.incident()).maintenance_window_id is None
+
+
 async def test_an_edit_of_the_policy_wakes_nobody(api, stage):
     await maintain(api, stage)
     await stage.fire("Disk")

@@ -288,7 +288,14 @@ async def restart(tx: Tx, order: Order, *, seen_epoch: int | None = None) -> Don
     if seen_epoch is not None and incident.escalation_epoch != seen_epoch:
         return Done(incident, changed=False)
     begin_again(incident, status)
-    timeline.record(tx, incident, EventKind.RESTARTED, actor=actor, reason=order.reason)
+    timeline.record(
+        tx,
+        incident,
+        EventKind.RESTARTED,
+        actor=actor,
+        reason=order.reason,
+        data={"asked_for": True},
+    )
     await climbs.start(tx, [incident], in_maintenance=True)
     return Done(incident, changed=True)
 

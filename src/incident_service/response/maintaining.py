@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 
 from incident_service.catalog.models import Service
 from incident_service.core.db import Transactions, Tx
@@ -29,12 +29,16 @@ from incident_service.maintenance.models import MaintenanceWindow
 
 INCIDENTS_AT_ONCE = 200
 WINDOWS_AT_ONCE = 5
-# Whoever asks for pages by hand while a window runs gets them.
-BY_HAND = (
-    EventKind.ESCALATED,
-    EventKind.RESTARTED,
-    EventKind.REASSIGNED,
-    EventKind.ASSIGNEE_PAGED,
+# Whoever asks for pages by hand while a window runs gets them. A climb also begins again by
+# itself, so a restart says whether somebody asked for it.
+BY_HAND = or_(
+    IncidentEvent.kind.in_(
+        [EventKind.ESCALATED, EventKind.REASSIGNED, EventKind.ASSIGNEE_PAGED],
+    ),
+    and_(
+        IncidentEvent.kind == EventKind.RESTARTED,
+        IncidentEvent.data.contains({"asked_for": True}),
+    ),
 )
 
 
@@ -97,7 +101,7 @@ def was_asked_for_since(starts_at: datetime) -> ColumnElement[bool]:
     """Hold for the incidents whose pages somebody has asked for by hand since an instant."""
     return exists().where(
         IncidentEvent.incident_id == Incident.id,
-        IncidentEvent.kind.in_(BY_HAND),
+        BY_HAND,
         IncidentEvent.at >= starts_at,
     )
 
