@@ -216,7 +216,8 @@ async def wait_for_acknowledged(tx: Tx, incidents: Sequence[Incident]) -> None:
     Those that were quiet until now have never climbed, so they get their copy of the policy here.
     """
     awaited = [incident for incident in incidents if not incident.is_quiet]
-    await copy_plans(tx, [incident for incident in awaited if not incident.escalation_epoch])
+    if quiet_until_now := [incident for incident in awaited if not incident.escalation_epoch]:
+        await copy_plans(tx, quiet_until_now)
     changes = Changes.of(tx)
     for incident in awaited:
         minutes = Plan.from_json(incident.escalation_plan).ack_timeout_minutes
