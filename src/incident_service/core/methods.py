@@ -8,6 +8,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+# In a request's scope: only the head of the answer is wanted, so one without an end ends with it.
+ONLY_HEAD = "incident_service.only_head"
+
 
 class Methods:
     """Answers HEAD as GET without its body, and OPTIONS with what a path allows, to anybody.
@@ -22,7 +25,8 @@ class Methods:
         """Handle one request."""
         method = scope["method"] if scope["type"] == "http" else None
         if method == "HEAD":
-            await self.app({**scope, "method": "GET"}, receive, without_body(send))
+            as_get = {**scope, "method": "GET", ONLY_HEAD: True}
+            await self.app(as_get, receive, without_body(send))
             return
         methods = find_methods(scope["app"].routes, scope["path"]) if method == "OPTIONS" else set()
         if methods and "OPTIONS" not in methods:

@@ -55,6 +55,20 @@ async def test_the_answer_is_one_that_proxies_pass_on(station):
     assert reader.parser.retry_ms == 2000
 
 
+async def test_head_is_answered_at_once_and_is_no_stream(app, transactions, station):
+    async with streaming(app, transactions, most=1) as url:
+        station.url = url
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+            head = await client.head(f"{url}/v1/incidents/stream", headers=station.headers)
+            after = await client.get(f"{url}/v1/incidents", headers=station.headers)
+            async with station.listening() as reader:
+                pass
+
+    assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream")
+    assert after.status_code == 200
+    assert reader.status == 200
+
+
 async def test_without_an_id_it_begins_now(station):
     incident = await station.incident()
     await station.happen(incident, OPENED)

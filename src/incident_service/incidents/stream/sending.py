@@ -13,6 +13,7 @@ from incident_service.core.clock import monotonic_s
 from incident_service.core.db import Tx
 from incident_service.core.hanging_up import hang_up
 from incident_service.core.http import render_error
+from incident_service.core.methods import ONLY_HEAD
 from incident_service.core.stopping import stops_within
 from incident_service.incidents.stream import framing, reading
 from incident_service.incidents.stream.cursor import Cursor, Place, encode
@@ -74,6 +75,10 @@ class ChangeStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
+        if scope.get(ONLY_HEAD):
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
         try:
             async with self._streams.joined():
                 ending = await self._run(scope, receive, send)
