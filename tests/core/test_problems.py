@@ -1,5 +1,7 @@
 """Whatever goes wrong, the answer is a problem that says what to do and repeats no input."""
 
+from uuid import uuid4
+
 import httpx
 import pytest
 from structlog.contextvars import merge_contextvars
@@ -73,6 +75,15 @@ async def test_wrong_values_are_named_and_never_repeated(api):
     assert {each["pointer"] for each in answer.json()["errors"]} == {"/name", "/colour"}
     assert "47114711" not in answer.text
     assert "secret blue" not in answer.text
+
+
+async def test_a_members_name_that_is_wrong_is_pointed_at_itself(api):
+    body = {"severity_map": {"p/0\x00": "high"}}
+
+    answer = await api.patch(f"/v1/services/{uuid4()}", json=body)
+
+    assert read(answer) == (422, "invalid")
+    assert [each["pointer"] for each in answer.json()["errors"]] == ["/severity_map/p~10\x00"]
 
 
 async def test_at_most_twenty_errors_are_listed_and_pointers_are_short(api):

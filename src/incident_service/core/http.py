@@ -35,6 +35,8 @@ MAX_LISTED_ERRORS = 20
 MOST_POINTER = 500
 # In a request's scope: whether a conflict between transactions may simply be tried again.
 MAY_REPLAY = "incident_service.may_replay"
+# What pydantic adds to a location when it is a member's name that is wrong: no part of the body.
+NAME_IS_WRONG = "[key]"
 
 STATUS: dict[type[errors.DomainError], int] = {
     errors.Malformed: 400,
@@ -193,6 +195,8 @@ async def render_invalid_request(_request: Request, error: Exception) -> JSONRes
 def pointer(location: tuple[Any, ...]) -> str:
     """Turn pydantic's location into a JSON pointer; `query` and `path` stay visible."""
     parts = location[1:] if location and location[0] == "body" else location
+    if parts[-1:] == (NAME_IS_WRONG,) and parts[:-2]:
+        parts = parts[:-1]
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
