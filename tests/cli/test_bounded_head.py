@@ -45,6 +45,19 @@ async def test_a_head_within_the_bound_is_served(address):
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
+async def test_who_offers_to_go_on_as_a_web_socket_is_answered_as_anybody(address):
+    upgrade = request(
+        b"Connection: Upgrade",
+        b"Upgrade: websocket",
+        b"Sec-WebSocket-Version: 13",
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    )
+
+    answer = await exchange(address, upgrade)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize(
     "too_long",
     [

@@ -82,6 +82,7 @@ def make_server(app: ASGIApp, *, grace_s: int = GRACE_S, head_bytes: int = HEAD_
     config = uvicorn.Config(
         app,
         http=BoundedHead,
+        ws="none",  # there are none: whoever offers to go on as one is answered as anybody
         h11_max_incomplete_event_size=head_bytes,
         lifespan="off",  # resources are opened and closed around the server
         log_config=None,
