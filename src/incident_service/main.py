@@ -35,7 +35,7 @@ from incident_service.core.guards import guarded, guards_of
 from incident_service.core.http import Problem, install_error_handlers
 from incident_service.core.limiting import RateLimit
 from incident_service.core.methods import Methods
-from incident_service.core.middleware import ReplayOnConflict, RequestId
+from incident_service.core.middleware import OurFault, ReplayOnConflict, RequestId
 from incident_service.core.openapi import contents, document
 from incident_service.core.openapi.examples.requests import REQUESTS
 from incident_service.core.openapi.examples.responses import RESPONSES
@@ -188,6 +188,7 @@ def create_app(
     app.add_middleware(RequestTimes)
     app.add_middleware(ReplayOnConflict)
     app.add_middleware(InWords)
+    app.add_middleware(OurFault)
     app.add_middleware(RateLimit)
     app.add_middleware(Methods)
     let_in_origins(app, settings)

@@ -240,6 +240,25 @@ async def test_pages_of_other_origins_are_let_in_by_name_only(cross_origin, api)
     )
 
 
+async def test_pages_read_that_something_broke_inside(settings, transactions):
+    limited = settings.model_copy(
+        update={"cors_origins": (ORIGIN,), "api_requests_per_second": 50.0}
+    )
+    app = create_app(limited, transactions)
+
+    @app.get("/v1/broken")
+    async def break_down() -> None:
+        raise RuntimeError
+
+    async for client in client_of(app):
+        answer = await client.get("/v1/broken", headers={"Origin": ORIGIN})
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert "RateLimit-Remaining" in answer.headers
+
+
 async def test_browsers_may_ask_before_they_send_a_key(cross_origin):
     asked = await cross_origin.options(
         "/v1/teams",

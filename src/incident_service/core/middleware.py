@@ -10,7 +10,7 @@ from incident_service.core import access_log, calls
 from incident_service.core.access_log import INGEST, Exchange
 from incident_service.core.calls import Call, request_id_from
 from incident_service.core.db import ATTEMPTS, Overtaken, is_retryable
-from incident_service.core.http import MAY_REPLAY, problem
+from incident_service.core.http import MAY_REPLAY, internal_error, problem
 from incident_service.core.spans import span
 from incident_service.core.trace_context import TraceContext, read
 from incident_service.observability.tracing import Kind
@@ -70,6 +70,33 @@ def read_identity(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, TraceCon
         elif name == b"x-request-id" and given is None:
             given = value
     return request_id_from(given), read(traceparents, tracestates)
+
+
+class OurFault:
+    """Answers 500 when something broke inside; the error goes on, to be logged.
+
+    The framework would do so outermost, past what adds headers: a page of another origin could not
+    read the answer.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        started = False
+
+        async def note_start(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, note_start)
+        except Exception:
+            if scope["type"] == "http" and not started:
+                await internal_error()(scope, receive, send)
+            raise
 
 
 class BodyTooLarge(Exception):
