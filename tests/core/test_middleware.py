@@ -4,6 +4,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 from sqlalchemy.exc import DBAPIError
+from starlette.types import Message
 
 from incident_service.core.db import Overtaken
 from incident_service.core.http import install_error_handlers
@@ -68,6 +69,28 @@ async def test_other_errors_are_not_tried_again():
 
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert len(bodies) == 1
+
+
+@pytest.mark.parametrize("part", [b"", b"hel"])
+async def test_a_request_that_is_cut_off_is_not_acted_on(part):
+    app, bodies = failing(0, Overtaken())
+    coming = [
+        {"type": "http.request", "body": part, "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return coming.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
+    await app(scope, receive, send)
+
+    assert bodies == []
+    assert sent[0]["status"] == 400
 
 
 async def test_an_oversized_body_is_refused_in_words():

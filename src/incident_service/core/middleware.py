@@ -103,6 +103,10 @@ class BodyTooLarge(Exception):
     """The body went over the limit."""
 
 
+class BodyIncomplete(Exception):
+    """The connection ended before the body did."""
+
+
 class ReplayOnConflict:
     """Run a request again when PostgreSQL ended its transaction in favour of another.
 
@@ -123,6 +127,10 @@ class ReplayOnConflict:
         except BodyTooLarge:
             answer = problem(413, "too_large", f"The body may have at most {MAX_BODY} bytes.")
             await answer(scope, receive, send)
+            return
+        except BodyIncomplete as error:
+            # For the log: nobody hears it. A part of a request says something else than all of it.
+            await problem(400, "incomplete", str(error.__doc__))(scope, receive, send)
             return
         for attempt in range(1, ATTEMPTS + 1):
             if await self._attempt(scope, body, receive, send, last=attempt == ATTEMPTS):
@@ -163,13 +171,14 @@ async def read_body(receive: Receive, limit: int) -> bytes:
 
     Raises:
         BodyTooLarge: it has more than `limit` bytes.
+        BodyIncomplete: the caller went away.
     """
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return b"".join(parts)
+            raise BodyIncomplete
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > limit:
