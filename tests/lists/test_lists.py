@@ -196,3 +196,12 @@ async def test_senders_may_add_what_they_like_to_their_address(stage, anonymous,
     )
 
     assert answer.status_code == 202
+
+
+async def test_a_parameter_that_counts_once_cannot_come_twice(api):
+    twice = await api.get("/v1/services?limit=1&limit=2")
+    several = await api.get("/v1/incidents?status=OPEN&status=ACKNOWLEDGED")
+
+    assert (twice.status_code, twice.json()["code"]) == (422, "parameter_repeated")
+    assert twice.json()["errors"][0]["pointer"] == "/query/limit"
+    assert several.status_code == 200
