@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,10 @@ from incident_service.core.stopping import stops_within
 
 AGAIN_S = 1.0
 READY_WITHIN_S = 60.0
+
+
+FAILED = "request.failed"
+MOST_FAILURES = 5
 
 
 class Fleet:
@@ -57,6 +62,11 @@ class Fleet:
     def _log(self, place: str, process: Command) -> None:
         with (self._home / f"{place}.log").open("a") as file:
             file.write(process.text + "\n")
+
+    def failures(self) -> list[str]:
+        """Return what the processes that run say of requests that failed inside."""
+        lines = [line for _, process in self._running.values() for line in process.lines]
+        return [line for line in lines if FAILED in line][-MOST_FAILURES:]
 
     def kill(self, place: str) -> None:
         """End a process as `kill -9` does."""
@@ -111,5 +121,8 @@ async def fleet(environment: dict[str, str], home: Path) -> AsyncIterator[Fleet]
         try:
             await running.until_ready()
             yield running
+        except BaseException:
+            print(*running.failures(), sep="\n", file=sys.stderr)
+            raise
         finally:
             stopping.set()

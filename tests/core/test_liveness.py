@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import text
+import pytest
+from sqlalchemy import AdaptedConnection, event, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.waiting import eventually
 
@@ -46,4 +48,17 @@ async def test_connection_that_lay_idle_is_asked_and_kept(database_url: str) -> 
     first = await backend_of(pooled)
     now_s += 3600
     assert await backend_of(pooled) == first
+    await pooled.dispose()
+
+
+async def test_a_database_that_goes_at_once_is_an_error_of_the_database(database_url: str) -> None:
+    """Not of the pool, which would be nobody's to try again."""
+    pooled = make_engine(database_url, pool_size=1)
+
+    @event.listens_for(pooled.sync_engine, "connect")
+    def go(adapted: AdaptedConnection, _record: object) -> None:
+        adapted.run_async(lambda connection: connection.close())
+
+    with pytest.raises(DBAPIError):
+        await backend_of(pooled)
     await pooled.dispose()

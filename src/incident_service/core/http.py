@@ -236,7 +236,8 @@ class DatabaseErrors:
             | OSError
             | Overtaken
             | asyncpg.PostgresError
-            | asyncpg.InterfaceError,
+            | asyncpg.InterfaceError
+            | asyncpg.InternalClientError,
         )
         if away or state.startswith(TRY_AGAIN_CLASSES):
             log.warning("database.unavailable", error=type(error).__name__, sqlstate=state)
@@ -290,7 +291,7 @@ def install_error_handlers(app: FastAPI, conflicts: Mapping[str, str]) -> None:
     app.add_exception_handler(RequestValidationError, render_invalid_request)
     app.add_exception_handler(HTTPException, render_http_exception)
     # asyncpg's own errors come through bare while a connection is being made.
-    bare = (asyncpg.PostgresError, asyncpg.InterfaceError)
+    bare = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
     for family in (DBAPIError, PoolTimeout, OSError, Overtaken, *bare):
         app.add_exception_handler(family, database)
     app.add_exception_handler(Exception, render_unexpected)

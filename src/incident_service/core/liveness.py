@@ -24,10 +24,12 @@ def replace_dead_connections(engine: AsyncEngine, monotonic: Callable[[], float]
 
     @event.listens_for(engine.sync_engine, "checkout")
     def check(connection: Any, entry: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:  # noqa: ANN401
+        returned_at = entry.info.get(RETURNED_AT)
+        if returned_at is None:
+            return  # a new one: should it be closed already, its first statement says so
         if is_closed(connection):
             raise DisconnectionError
-        returned_at = entry.info.get(RETURNED_AT)
-        if returned_at is None or monotonic() - returned_at < TRUSTED_FOR_S:
+        if monotonic() - returned_at < TRUSTED_FOR_S:
             return
         try:
             engine.dialect.do_ping(connection)
