@@ -39,12 +39,25 @@ async def incidents(url: str, key: str) -> list[dict[str, object]]:
     return items
 
 
+async def fire(dev: Command, address: str) -> httpx.Response:
+    """Fire an alert by hand, as the banner says."""
+    key = (await dev.says("credentials:")).split()[-1]
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return await client.post(
+            f"{address}/v1/ingest/alertmanager",
+            headers={"Authorization": f"Bearer {key}"},
+            json=webhook([disk_alert("db-1", service="checkout")]),
+        )
+
+
 async def test_run_demo_stop_and_run_again(run_directory, tmp_path):
     given = environment(run_directory / "first-minutes")
     (run_directory / "first-minutes").mkdir()
 
     async with command("dev", environment=given, home=tmp_path) as dev:
         key = await printed(dev, "API key")
+        await fire(dev, await printed(dev, "Address"))
+        await dev.says("── page to")
         async with command("demo", environment=given, home=tmp_path) as demo:
             played = await demo.exit_code(within_s=150)
         dev.interrupt()
@@ -58,7 +71,7 @@ async def test_run_demo_stop_and_run_again(run_directory, tmp_path):
     assert played == 0, demo.text
     assert stopped == 0, dev.text
     assert key_again == key
-    assert [incident["status"] for incident in kept] == ["RESOLVED"] * 50
+    assert [incident["status"] for incident in kept] == ["RESOLVED"] * 50 + ["ACKNOWLEDGED"]
 
 
 async def test_with_email_and_a_mail_server_the_first_alert_is_in_the_mailbox(
@@ -76,13 +89,7 @@ async def test_with_email_and_a_mail_server_the_first_alert_is_in_the_mailbox(
         async with command("dev", environment=environment(home) | reach, home=tmp_path) as dev:
             said = await dev.says("Pages go to")
             address = await printed(dev, "Address")
-            key = (await dev.says("credentials:")).split()[-1]
-            async with httpx.AsyncClient(trust_env=False) as client:
-                answer = await client.post(
-                    f"{address}/v1/ingest/alertmanager",
-                    headers={"Authorization": f"Bearer {key}"},
-                    json=webhook([disk_alert("db-1", service="checkout")]),
-                )
+            answer = await fire(dev, address)
             await eventually(has_mail, "a mail")
             dev.interrupt()
             await dev.exit_code()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from incident_service.core.audit import AuditEntry
-from incident_service.core.calls import call_in, current_call, request_id_from
+from incident_service.core.calls import IN_SCOPE, Call, current_call, request_id_from
 from incident_service.core.ids import new_id
 from incident_service.core.middleware import RequestId
 
@@ -65,8 +65,7 @@ async def test_who_answers_from_outside_finds_the_id_in_the_scope():
 
     await RequestId(nothing)(scope, receive, send)
 
-    call = call_in(scope)
-    assert call
+    call: Call = scope[IN_SCOPE]
     assert call.request_id == OWN
     assert current_call() is None
 

@@ -5,10 +5,8 @@ context variable by who has no request in its hands.
 """
 
 import re
-from collections.abc import MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from incident_service.core.ids import new_id
@@ -54,12 +52,6 @@ def note_integration(integration_id: UUID) -> None:
     call = CURRENT.get()
     if call:
         call.integration_id = integration_id
-
-
-def call_in(scope: MutableMapping[str, Any]) -> Call | None:
-    """Return the call of a request's scope, if it came in by the usual way."""
-    call: Call | None = scope.get(IN_SCOPE)
-    return call
 
 
 def request_id_from(given: bytes | None) -> str:

@@ -76,6 +76,11 @@ class Service:
             monotonic_s() - began_s,
         )
 
+    async def open_incidents(self) -> list[str]:
+        """Return the ids of incidents that still page, the newest 200."""
+        page = await self._get("/v1/incidents?status=OPEN&is_quiet=false&limit=200")
+        return [incident["id"] for incident in page["items"]]
+
     async def statuses(self, incident_ids: Sequence[str]) -> list[str]:
         """Return the status of each incident."""
         incidents = await each(incident_ids, lambda id_: self._get(f"/v1/incidents/{id_}"))

@@ -84,10 +84,22 @@ class Story:
 
     async def tell(self) -> None:
         """Tell it to its end, or until nothing can follow."""
+        if self._workers:
+            await self._take_what_is_open()
         if await self.alerts_become_one_page():
             if await self.the_climb_survives():
                 await self.an_acknowledge_ends_it()
             await self.alerts_resolve()
+
+    async def _take_what_is_open(self) -> None:
+        """Acknowledge what was open before, such as an alert that was fired by hand.
+
+        Its next page would go to the same people, and hold those of the story back.
+        """
+        ids = await self._service.open_incidents()
+        if ids:
+            await self._service.acknowledge(ids)
+            self._fact(f"{words.counted(len(ids), 'incident')} open already: acknowledged")
 
     async def alerts_become_one_page(self) -> bool:
         """Fire, and see one page. False: there are no incidents to go on with."""
