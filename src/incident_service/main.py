@@ -26,23 +26,7 @@ from incident_service.configuration.in_use import (
     USER_IN_USE,
     USER_ON_CALL,
 )
-from incident_service.core import conditional, limiting, readiness
-from incident_service.core.cross_origin import let_in_origins
 from incident_service.core.db import DATABASE_AWAY, Transactions
-from incident_service.core.deprecation import Deprecations
-from incident_service.core.documentation import add_documentation
-from incident_service.core.guards import guarded, guards_of
-from incident_service.core.http import Problem, install_error_handlers
-from incident_service.core.limiting import RateLimit
-from incident_service.core.methods import Methods
-from incident_service.core.middleware import OurFault, ReplayOnConflict, RequestId
-from incident_service.core.openapi import contents, document
-from incident_service.core.openapi.examples.requests import REQUESTS
-from incident_service.core.openapi.examples.responses import RESPONSES
-from incident_service.core.openapi.older import to_3_0
-from incident_service.core.query_parameters import refuse_unknown_parameters
-from incident_service.core.readiness import Degradation, Degradations
-from incident_service.core.request_times import RequestTimes
 from incident_service.core.runtime import LARGE_OFFSET_S, Runtime
 from incident_service.core.sealing import Sealer
 from incident_service.escalation import api as escalation
@@ -70,6 +54,25 @@ from incident_service.subscriptions import api as subscriptions
 from incident_service.teams import api as teams
 from incident_service.teams.queries import has_unopened_addresses
 from incident_service.teams.refusals import Refusals
+from incident_service.web import conditional, readiness
+from incident_service.web.deprecation import Deprecations
+from incident_service.web.documentation import add_documentation
+from incident_service.web.lists.query_parameters import refuse_unknown_parameters
+from incident_service.web.middleware import limiting
+from incident_service.web.middleware.cross_origin import let_in_origins
+from incident_service.web.middleware.guards import guarded, guards_of
+from incident_service.web.middleware.identity import RequestId
+from incident_service.web.middleware.limiting import RateLimit
+from incident_service.web.middleware.methods import Methods
+from incident_service.web.middleware.our_fault import OurFault
+from incident_service.web.middleware.replaying import ReplayOnConflict
+from incident_service.web.middleware.request_times import RequestTimes
+from incident_service.web.openapi import contents, document
+from incident_service.web.openapi.examples.requests import REQUESTS
+from incident_service.web.openapi.examples.responses import RESPONSES
+from incident_service.web.openapi.older import to_3_0
+from incident_service.web.problems import Problem, install_error_handlers
+from incident_service.web.readiness import Degradation, Degradations
 
 ABOUT = """\
 The paging core behind Prometheus Alertmanager: alerts become incidents, incidents page people

@@ -4,7 +4,6 @@ from incident_service.alerts.models import Alert
 from incident_service.catalog.models import Integration, RoutingRule, Service
 from incident_service.core.audit import AuditEntry
 from incident_service.core.db import Base
-from incident_service.core.idempotency.models import IdempotencyKey
 from incident_service.escalation.models import EscalationJob
 from incident_service.heartbeat.models import Canary
 from incident_service.incidents.models import Incident, IncidentEvent
@@ -19,6 +18,7 @@ from incident_service.schedules.models import (
 )
 from incident_service.subscriptions.models import WebhookDelivery, WebhookSubscription
 from incident_service.teams.models import ApiKey, ContactMethod, Team, TeamMembership, User
+from incident_service.web.idempotency.models import IdempotencyKey
 
 metadata = Base.metadata
 

@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from incident_service.alerts.adapters.instants import is_go_zero, read
-from incident_service.core.fields import FIRST_YEAR, LAST_YEAR
+from incident_service.web.fields import FIRST_YEAR, LAST_YEAR
 
 AUGUST = datetime(2020, 8, 8, 14, 32, 8, tzinfo=UTC)
 JSON_SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()

@@ -15,8 +15,8 @@ from incident_service.alerts.intake import ALERTS_AT_ONCE, HEAVY_BYTES, Intake, 
 from incident_service.alerts.limits import Limits
 from incident_service.alerts.senders import Sender
 from incident_service.catalog.models import Integration
-from incident_service.core.http import status_of
 from incident_service.core.ids import new_id
+from incident_service.web.problems import status_of
 
 PATH = "/v1/ingest/alertmanager"
 PAYLOADS = sorted((Path(__file__).parent / "payloads").glob("*.json"))

@@ -17,11 +17,11 @@ from tests.samples import sample
 from incident_service.answering.edge import InWords
 from incident_service.core.db import Transactions, make_engine, make_sessions
 from incident_service.core.ids import new_id
-from incident_service.core.middleware import MAX_BODY
 from incident_service.incidents.lifecycle import Status
 from incident_service.main import equip
 from incident_service.notifications.models import Page
 from incident_service.teams.models import User
+from incident_service.web.middleware.replaying import MAX_BODY
 
 
 def words(answer: httpx.Response) -> str:

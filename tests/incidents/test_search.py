@@ -12,8 +12,8 @@ from tests.stage import MINUTE, Stage
 
 from incident_service.catalog.priority import Priority
 from incident_service.core.ids import new_id
-from incident_service.core.keyset import MOST_SCANNED
 from incident_service.incidents.lifecycle import Status
+from incident_service.web.lists.keyset import MOST_SCANNED
 
 URL = "/v1/incidents"
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from tests.packaging.checkout import ROOT
 
 from incident_service.core.errors import DomainError
-from incident_service.core.http import STATUS
 from incident_service.main import all_conflicts
+from incident_service.web.problems import STATUS
 
 ROW = re.compile(r"^\| `(\w+)` \| (\d{3}) \| \S", re.MULTILINE)
 # These answer with pages for people or with words of commands, not with problems.

@@ -17,7 +17,6 @@ from incident_service.alerts.models import Alert, AlertStatus
 from incident_service.cli.pruning import report
 from incident_service.core.audit import AuditEntry
 from incident_service.core.db import Transactions, Tx
-from incident_service.core.idempotency.models import IdempotencyKey
 from incident_service.core.ids import new_id
 from incident_service.escalation.models import EscalationJob
 from incident_service.incidents.lifecycle import Status
@@ -36,6 +35,7 @@ from incident_service.retention.terms import Terms
 from incident_service.subscriptions import actions as subscriptions
 from incident_service.subscriptions.models import DeliveryStatus, WebhookDelivery
 from incident_service.subscriptions.schemas import SubscriptionCreate
+from incident_service.web.idempotency.models import IdempotencyKey
 
 YEAR, DAY = timedelta(days=365), timedelta(days=1)
 INCIDENTS, ALERTS, NOTES, AUDIT, KEYS = KINDS

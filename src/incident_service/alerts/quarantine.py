@@ -13,8 +13,8 @@ from incident_service.alerts.incoming import Rejected, cut
 from incident_service.alerts.models import RejectedAlert
 from incident_service.core.db import Transactions, Tx
 from incident_service.core.ids import new_id
-from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.core.reconciler import Swept
+from incident_service.web.lists.pagination import PageQuery, fetch_page
 
 KEPT_OF_A_WEBHOOK = 20
 KEPT_OF_A_SENDER = 1_000

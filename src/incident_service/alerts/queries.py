@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from incident_service.alerts.models import URGENCY, Alert, AlertStatus
 from incident_service.catalog import label_search
 from incident_service.catalog.models import Service
-from incident_service.core.keyset import Order, fetch_sorted
-from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.incidents.models import Incident
 from incident_service.incidents.narrowing import ANYTHING, Narrowing, Sort, of_incident, of_row
 from incident_service.teams.auth import Principal
+from incident_service.web.lists.keyset import Order, fetch_sorted
+from incident_service.web.lists.pagination import PageQuery, fetch_page
 
 ORDERS = {
     Sort.NEWEST: Order("newest", Alert.first_received_at, Alert.id, newest_first=True),

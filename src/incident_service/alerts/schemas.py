@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from incident_service.alerts.models import AlertStatus
 from incident_service.catalog.priority import Priority
-from incident_service.core.fields import Response
+from incident_service.web.fields import Response
 
 
 class AlertOutcome(Response):

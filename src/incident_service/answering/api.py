@@ -16,9 +16,9 @@ from incident_service.answering.actions import LinkExpired
 from incident_service.answering.rendering import write_page, write_refusal
 from incident_service.core.db import DATABASE_AWAY, Overtaken, Transactions, Tx
 from incident_service.core.errors import Conflict, DomainError, Malformed
-from incident_service.core.http import extra_headers, status_of
 from incident_service.incidents.lifecycle import Verb
 from incident_service.notifications.answer_links import PATH, make_links
+from incident_service.web.problems import extra_headers, status_of
 
 log = structlog.get_logger()
 router = APIRouter(include_in_schema=False)

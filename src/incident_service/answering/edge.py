@@ -11,8 +11,8 @@ from incident_service.answering.actions import LinkUnknown
 from incident_service.answering.api import GUARDED, FormUnreadable
 from incident_service.answering.rendering import write_refusal
 from incident_service.core.errors import DomainError
-from incident_service.core.http import PROBLEM
 from incident_service.notifications.answer_links import PATH
+from incident_service.web.problems import PROBLEM
 
 # They describe the problem and not the page.
 REPLACED = {"content-type", "content-length"}

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from incident_service.core.fields import Text
+from incident_service.web.fields import Text
 
 LONGEST_NAME = 256
 LONGEST_LABEL = 4 * 1024

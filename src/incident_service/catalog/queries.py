@@ -14,11 +14,11 @@ from incident_service.catalog.routing import Rule
 from incident_service.core import tokens
 from incident_service.core.db import Tx
 from incident_service.core.errors import NotFound
-from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.core.rows import get_row
 from incident_service.policies.models import EscalationPolicy
 from incident_service.teams.auth import Principal
 from incident_service.teams.queries import visible
+from incident_service.web.lists.pagination import PageQuery, fetch_page
 
 log = structlog.get_logger()
 MOST_NAMED = 5

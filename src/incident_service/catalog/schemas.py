@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from incident_service.catalog.matchers import parse
 from incident_service.catalog.models import Grouping, Integration, IntegrationKind
 from incident_service.catalog.priority import Priority
-from incident_service.core.fields import (
+from incident_service.web.fields import (
     ExternalId,
     Flag,
     Name,
@@ -22,7 +22,7 @@ from incident_service.core.fields import (
     Whole,
     open_words,
 )
-from incident_service.core.resources import Resource
+from incident_service.web.resources import Resource
 
 WEEK = 7 * 24 * 60
 MONTH = 31 * 24 * 60

@@ -13,7 +13,7 @@ from fastapi import Query
 from pydantic import AfterValidator
 from sqlalchemy import ColumnElement, Text, literal_column, or_
 
-from incident_service.core.fields import Text as StorableText
+from incident_service.web.fields import Text as StorableText
 
 # The index holds exactly this expression, and is used for no other.
 SEARCHED = "((title || ' ') || jsonb_path_query_array(labels, '$.*')::text)"

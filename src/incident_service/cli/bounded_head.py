@@ -7,8 +7,8 @@ from fastapi import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from incident_service.core.hanging_up import ABORT
-from incident_service.core.http import problem
+from incident_service.web.hanging_up import ABORT
+from incident_service.web.problems import problem
 
 
 class BoundedHead(HttpToolsProtocol):

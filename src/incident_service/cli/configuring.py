@@ -35,9 +35,9 @@ from incident_service.core.db import (
     measure_on_connect,
 )
 from incident_service.core.errors import DomainError, Invalid
-from incident_service.core.http import constraint_name
 from incident_service.core.queue import NoQueue
 from incident_service.main import all_conflicts
+from incident_service.web.problems import constraint_name
 
 Result = TypeVar("Result")
 STANDARD_INPUT = Path("-")

@@ -4,10 +4,10 @@ import asyncio
 import json
 from typing import Any
 
-from incident_service.core.openapi.older import to_3_0
 from incident_service.core.runtime import open_runtime
 from incident_service.main import create_serving_app
 from incident_service.settings import Settings
+from incident_service.web.openapi.older import to_3_0
 
 # Never connected to.
 NOWHERE = {"database_url": "postgresql+asyncpg://", "redis_url": "redis://"}

@@ -6,11 +6,11 @@ from functools import partial
 import structlog
 
 from incident_service.cli.serving import bind, make_server, serve
-from incident_service.core.methods import Methods
 from incident_service.core.runtime import Runtime
 from incident_service.core.stopping import stops_within
 from incident_service.heartbeat.gauges import measure
 from incident_service.observability.health import create_health_app
+from incident_service.web.middleware.methods import Methods
 
 log = structlog.get_logger()
 AGAIN_S = 10.0

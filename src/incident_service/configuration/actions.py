@@ -50,7 +50,6 @@ from incident_service.core.actor import Actor
 from incident_service.core.audit import Author
 from incident_service.core.db import Tx
 from incident_service.core.errors import DomainError
-from incident_service.core.fields import Request
 from incident_service.core.tokens import Token
 from incident_service.notifications.queries import say_what_waits_for_address
 from incident_service.policies import actions as policies
@@ -77,6 +76,7 @@ from incident_service.teams.schemas import (
     TeamCreate,
     UserCreate,
 )
+from incident_service.web.fields import Request
 
 Entry = TypeVar("Entry", bound=Request)
 KEEP_PREVIOUS_KEY = timedelta(days=1)

@@ -17,7 +17,7 @@ from incident_service.configuration.document import (
     TeamChannelEntry,
     UserEntry,
 )
-from incident_service.core.fields import Request
+from incident_service.web.fields import Request
 
 
 class Kind(StrEnum):

@@ -20,13 +20,13 @@ from incident_service.catalog.schemas import (
     SeverityMap,
     StaleAfter,
 )
-from incident_service.core.fields import ExternalId, Name, Prose, Request
 from incident_service.policies.schemas import AckTimeout, Minutes, Reminder, RepeatCount
 from incident_service.schedules.schemas import LayerShape
 from incident_service.schedules.schemas import TimeZone as ScheduleTimeZone
 from incident_service.subscriptions.schemas import Kinds, Url
 from incident_service.teams.models import Channel, Role
 from incident_service.teams.schemas import Address, Bundle, Email, TeamChannelKind, TimeZone
+from incident_service.web.fields import ExternalId, Name, Prose, Request
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 UserRef = Annotated[Email, AfterValidator(str.lower), Field(description="A user's mail address.")]

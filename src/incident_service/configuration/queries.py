@@ -30,7 +30,6 @@ from incident_service.configuration.document import (
     TeamEntry,
     UserEntry,
 )
-from incident_service.core.fields import Request
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.models import Incident
 from incident_service.incidents.timeline import EventKind
@@ -43,6 +42,7 @@ from incident_service.schedules.queries import load_layers
 from incident_service.schedules.schemas import Restriction, weekday_of
 from incident_service.subscriptions.models import WebhookSubscription
 from incident_service.teams.models import Channel, ContactMethod, Team, TeamMembership, User
+from incident_service.web.fields import Request
 
 HAS_INCIDENTS = "it has incidents, which are kept"
 HAS_ALERTS = "alerts came through it and are kept"

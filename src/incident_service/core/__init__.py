@@ -1,1 +1,1 @@
-"""What every domain stands on: transactions, queue, clock, errors, HTTP edge."""
+"""What every domain stands on: transactions, queue, clock, errors, audit."""

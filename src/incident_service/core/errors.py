@@ -13,7 +13,7 @@
     ├── TooSlow            408
     └── Unavailable        503   try again later
 
-`core.http` maps each family to its status, once. The message is safe to show to the caller:
+`web.problems` maps each family to its status, once. The message is safe to show to the caller:
 it says what to do and never repeats input.
 """
 

@@ -6,9 +6,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from incident_service.core.fields import Instant
-from incident_service.core.http import InTx
-from incident_service.core.pagination import PageQuery, page_query
 from incident_service.escalation import queries
 from incident_service.escalation.forecast import Forecast, foresee
 from incident_service.escalation.schemas import (
@@ -25,6 +22,9 @@ from incident_service.policies.plan import NO_PLAN
 from incident_service.policies.queries import get_policy, load_plans
 from incident_service.policies.targets import Person, load_outlook
 from incident_service.teams.auth import Reader
+from incident_service.web.fields import Instant
+from incident_service.web.lists.pagination import PageQuery, page_query
+from incident_service.web.request import InTx
 
 router = APIRouter()
 CONFLICTS: dict[str, str] = {}

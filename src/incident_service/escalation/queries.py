@@ -7,7 +7,6 @@ from uuid import UUID
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.escalation.models import EscalationJob, TimerKind
 from incident_service.escalation.steps import Position
 from incident_service.incidents.models import Incident
@@ -16,6 +15,7 @@ from incident_service.notifications.models import (
     NotificationKind,
     NotificationStatus,
 )
+from incident_service.web.lists.pagination import PageQuery, fetch_page
 
 IS_PENDING = (~EscalationJob.completed, EscalationJob.cancelled_at.is_(None))
 

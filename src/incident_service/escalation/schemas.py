@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from incident_service.core.fields import Response, open_words
 from incident_service.escalation.models import TimerKind
+from incident_service.web.fields import Response, open_words
 
 
 class EscalationJobRead(Response):

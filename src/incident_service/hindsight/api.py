@@ -10,9 +10,6 @@ from fastapi import APIRouter, Query, Response
 
 from incident_service.catalog.priority import Priority
 from incident_service.core.errors import Invalid
-from incident_service.core.fields import Instant
-from incident_service.core.http import InTx
-from incident_service.core.timespans import require_span
 from incident_service.hindsight import queries
 from incident_service.hindsight.markdown import as_markdown
 from incident_service.hindsight.report import make_report
@@ -28,6 +25,9 @@ from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.queries import get_incident
 from incident_service.teams.auth import Reader
 from incident_service.teams.schemas import TimeZone
+from incident_service.web.fields import Instant
+from incident_service.web.request import InTx
+from incident_service.web.timespans import require_span
 
 router = APIRouter()
 CONFLICTS: dict[str, str] = {}

@@ -6,9 +6,9 @@ from uuid import UUID
 from pydantic import Field
 
 from incident_service.catalog.priority import Priority
-from incident_service.core.fields import Response
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.schemas import MOST_EXACT
+from incident_service.web.fields import Response
 
 
 class ReportLine(Response):

@@ -7,17 +7,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import PlainTextResponse
 
-from incident_service.core.conditional import IfNoneMatch
-from incident_service.core.fields import Instant, Text
-from incident_service.core.http import InTx
-from incident_service.core.pagination import (
-    NUMBER,
-    PageQuery,
-    page_query,
-    pages_of,
-    slice_numbered,
-)
-from incident_service.core.timespans import require_span
 from incident_service.incidents import queries, sentences
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.models import IncidentEvent
@@ -32,6 +21,17 @@ from incident_service.incidents.schemas import (
 )
 from incident_service.incidents.stream import api as stream
 from incident_service.teams.auth import Reader
+from incident_service.web.conditional import IfNoneMatch
+from incident_service.web.fields import Instant, Text
+from incident_service.web.lists.pagination import (
+    NUMBER,
+    PageQuery,
+    page_query,
+    pages_of,
+    slice_numbered,
+)
+from incident_service.web.request import InTx
+from incident_service.web.timespans import require_span
 
 router = APIRouter(prefix="/incidents", tags=["incidents"])
 CONFLICTS = {

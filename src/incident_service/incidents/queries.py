@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from incident_service.catalog import label_search
 from incident_service.catalog.priority import Priority
 from incident_service.core.errors import NotFound
-from incident_service.core.keyset import Order, fetch_sorted
-from incident_service.core.pagination import PageQuery
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.models import URGENCY, Incident, IncidentEvent, IncidentRelation
 from incident_service.incidents.narrowing import ANYTHING, Narrowing, Sort, of_incident, of_row
 from incident_service.teams.auth import Principal
+from incident_service.web.lists.keyset import Order, fetch_sorted
+from incident_service.web.lists.pagination import PageQuery
 
 
 class IncidentNotFound(NotFound):

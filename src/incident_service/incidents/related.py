@@ -5,11 +5,11 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from incident_service.core.preconditions import Tag, digest
 from incident_service.incidents import queries
 from incident_service.incidents.models import Incident
 from incident_service.incidents.schemas import RelatedRead
 from incident_service.teams.auth import Principal
+from incident_service.web.preconditions import Tag, digest
 
 
 async def shown_related(

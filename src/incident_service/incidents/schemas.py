@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic import Field
 
 from incident_service.catalog.priority import Priority
-from incident_service.core.fields import Response, open_words
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.timeline import EventKind
+from incident_service.web.fields import Response, open_words
 
 # A number of JSON is exact up to here in every language.
 MOST_EXACT = 2**53 - 1

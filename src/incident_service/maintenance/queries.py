@@ -13,12 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from incident_service.catalog.matchers import MatcherWrong, parse
 from incident_service.catalog.models import Service
 from incident_service.core.errors import NotFound
-from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.core.rows import get_row
 from incident_service.maintenance.covering import Window
 from incident_service.maintenance.models import MaintenanceWindow
 from incident_service.teams.auth import Principal
 from incident_service.teams.queries import visible
+from incident_service.web.lists.pagination import PageQuery, fetch_page
 
 log = structlog.get_logger()
 

@@ -7,8 +7,8 @@ from uuid import UUID
 from pydantic import Field
 
 from incident_service.catalog.schemas import MatcherText
-from incident_service.core.fields import Instant, Name, Patch, Request, Response
-from incident_service.core.resources import Resource
+from incident_service.web.fields import Instant, Name, Patch, Request, Response
+from incident_service.web.resources import Resource
 
 WindowMatchers = Annotated[
     list[MatcherText],

@@ -12,7 +12,6 @@ from sqlalchemy.orm import InstrumentedAttribute
 from incident_service.catalog.priority import Priority, highest
 from incident_service.core.db import Tx
 from incident_service.core.errors import NotFound
-from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.incidents.models import Incident
 from incident_service.notifications.chain import quiet_end
 from incident_service.notifications.habits import load_quiet_hours
@@ -27,6 +26,7 @@ from incident_service.notifications.models import (
 from incident_service.notifications.spacing import MEMORY, SPACING, EarlierPage, next_page_at
 from incident_service.notifications.why import Holds, why_not_sent
 from incident_service.teams.models import Channel, ContactMethod, User
+from incident_service.web.lists.pagination import PageQuery, fetch_page
 
 FALLBACK_CONTACT = "fallback contact"
 

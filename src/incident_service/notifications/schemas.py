@@ -7,12 +7,12 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from incident_service.catalog.priority import Priority
-from incident_service.core.fields import Request, Response, Whole
-from incident_service.core.resources import Resource
 from incident_service.notifications.models import NotificationKind, NotificationStatus, PageStatus
 from incident_service.notifications.queries import Told
 from incident_service.schedules.schemas import TimeOfDay
 from incident_service.teams.schemas import ShownChannel
+from incident_service.web.fields import Request, Response, Whole
+from incident_service.web.resources import Resource
 
 DAY = 24 * 60
 

@@ -6,11 +6,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
-from incident_service.core.conditional import IfMatch, IfNoneMatch, Tagged
 from incident_service.core.db import Tx
 from incident_service.core.errors import Conflict
-from incident_service.core.http import InTx
-from incident_service.core.pagination import PageQuery, page_query
 from incident_service.policies import actions, queries
 from incident_service.policies.hooks import PolicyHooks
 from incident_service.policies.models import EscalationPolicy
@@ -28,6 +25,9 @@ from incident_service.policies.schemas import (
 )
 from incident_service.teams.auth import Manager, Principal, Reader
 from incident_service.teams.repeatable import RepeatableRoute
+from incident_service.web.conditional import IfMatch, IfNoneMatch, Tagged
+from incident_service.web.lists.pagination import PageQuery, page_query
+from incident_service.web.request import InTx
 
 router = APIRouter(
     prefix="/escalation-policies", tags=["escalation policies"], route_class=RepeatableRoute

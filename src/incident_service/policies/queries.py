@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from incident_service.core.db import Tx
 from incident_service.core.errors import NotFound
-from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.core.rows import get_row
 from incident_service.policies.models import EscalationLevel, EscalationPolicy, TargetType
 from incident_service.policies.plan import Plan, PlanLevel, Target
@@ -19,6 +18,7 @@ from incident_service.policies.warnings import Judged, Warned, find_warnings
 from incident_service.schedules.queries import load_names, load_schedule_names
 from incident_service.teams.auth import Principal
 from incident_service.teams.queries import load_channel_names, visible
+from incident_service.web.lists.pagination import PageQuery, fetch_page
 
 MOST_NAMED = 5
 

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from incident_service.core.fields import Flag, Name, Patch, Prose, Request, Response, Whole
-from incident_service.core.resources import Resource
 from incident_service.policies.models import TargetType
 from incident_service.policies.plan import PlanLevel, Target
+from incident_service.web.fields import Flag, Name, Patch, Prose, Request, Response, Whole
+from incident_service.web.resources import Resource
 
 WEEK = 7 * 24 * 60
 Minutes = Annotated[Whole, Field(ge=1, le=WEEK)]

@@ -10,7 +10,6 @@ from sqlalchemy import exists, select
 from incident_service.core.actor import Actor
 from incident_service.core.db import Tx
 from incident_service.core.errors import Conflict, Forbidden, Invalid
-from incident_service.core.preconditions import Condition, Tag
 from incident_service.escalation import actions as climbs
 from incident_service.incidents import lifecycle, timeline
 from incident_service.incidents.lifecycle import Status, Verb
@@ -22,6 +21,7 @@ from incident_service.response.reopening import forget_acknowledge, reopen_incid
 from incident_service.response.updates import tell_those_paged
 from incident_service.teams.auth import Principal
 from incident_service.teams.models import User
+from incident_service.web.preconditions import Condition, Tag
 
 
 class ClimbHasMoved(Conflict):

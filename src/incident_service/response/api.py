@@ -5,10 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from incident_service.core.conditional import IfMatch, Seeing, Tagged, Tagging
 from incident_service.core.db import Tx
-from incident_service.core.http import InTx
-from incident_service.core.openapi.errors import only
 from incident_service.incidents.related import shown_related, tag_of
 from incident_service.incidents.schemas import IncidentRead
 from incident_service.response import (
@@ -41,6 +38,9 @@ from incident_service.response.schemas import (
 )
 from incident_service.teams.auth import Principal, Responder, ResponderAlone
 from incident_service.teams.repeatable import RepeatableRoute
+from incident_service.web.conditional import IfMatch, Seeing, Tagged, Tagging
+from incident_service.web.openapi.errors import only
+from incident_service.web.request import InTx
 
 collection = APIRouter(prefix="/incidents", tags=["incidents"], route_class=RepeatableRoute)
 one = APIRouter(prefix="/incidents/{incident_id}", tags=["incidents"], route_class=RepeatableRoute)

@@ -5,11 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
-from incident_service.core.conditional import IfMatch, IfNoneMatch, Tagged
 from incident_service.core.db import Tx
-from incident_service.core.fields import Instant
-from incident_service.core.http import InTx
-from incident_service.core.pagination import PageQuery, page_query
 from incident_service.maintenance import actions, queries
 from incident_service.maintenance.schemas import (
     MaintenanceWindowCreate,
@@ -20,6 +16,10 @@ from incident_service.maintenance.schemas import (
 from incident_service.response.maintaining import settle
 from incident_service.teams.auth import Principal, Reader, Responder
 from incident_service.teams.repeatable import RepeatableRoute
+from incident_service.web.conditional import IfMatch, IfNoneMatch, Tagged
+from incident_service.web.fields import Instant
+from incident_service.web.lists.pagination import PageQuery, page_query
+from incident_service.web.request import InTx
 
 router = APIRouter(
     prefix="/maintenance-windows", tags=["maintenance windows"], route_class=RepeatableRoute

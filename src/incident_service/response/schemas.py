@@ -7,7 +7,9 @@ from pydantic import Field, model_validator
 
 from incident_service.catalog.labels import Labels
 from incident_service.catalog.priority import Priority
-from incident_service.core.fields import (
+from incident_service.incidents.lifecycle import Status
+from incident_service.incidents.schemas import IncidentRead
+from incident_service.web.fields import (
     ExternalId,
     Flag,
     Instant,
@@ -18,8 +20,6 @@ from incident_service.core.fields import (
     Whole,
     Words,
 )
-from incident_service.incidents.lifecycle import Status
-from incident_service.incidents.schemas import IncidentRead
 
 MOST = 2**31 - 1
 

@@ -16,13 +16,13 @@ from sqlalchemy import Select, delete, exists, func, select, tuple_, update
 from incident_service.alerts.models import Alert
 from incident_service.core.audit import AuditEntry
 from incident_service.core.db import Tx
-from incident_service.core.idempotency.actions import KEPT_FOR
-from incident_service.core.idempotency.models import IdempotencyKey
 from incident_service.escalation.models import EscalationJob
 from incident_service.incidents.models import Incident, IncidentEvent
 from incident_service.notifications.models import Notification, Page
 from incident_service.retention import queries
 from incident_service.retention.terms import Terms
+from incident_service.web.idempotency.actions import KEPT_FOR
+from incident_service.web.idempotency.models import IdempotencyKey
 
 INCIDENTS_AT_ONCE = 20
 ROWS_AT_ONCE = 1_000

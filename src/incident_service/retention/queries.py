@@ -6,7 +6,6 @@ from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, tuple_
 
 from incident_service.alerts.models import Alert, AlertStatus
 from incident_service.core.audit import AuditEntry
-from incident_service.core.idempotency.models import IdempotencyKey
 from incident_service.incidents.lifecycle import Status
 from incident_service.incidents.models import Incident, IncidentEvent
 from incident_service.notifications.models import (
@@ -16,6 +15,7 @@ from incident_service.notifications.models import (
     PageStatus,
 )
 from incident_service.subscriptions.models import WebhookSubscription
+from incident_service.web.idempotency.models import IdempotencyKey
 
 UNSENT = (NotificationStatus.PENDING, NotificationStatus.SENDING)
 ON_THE_WAY = (PageStatus.WAITING, PageStatus.SENDING)

@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 
 from incident_service.core.errors import Invalid
-from incident_service.core.timespans import require_span
 from incident_service.schedules.oncall import Roster, Shift, shifts
+from incident_service.web.timespans import require_span
 
 USUAL_SPAN = timedelta(days=14)
 LONGEST_SPAN = timedelta(days=366)

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from incident_service.core import tokens
 from incident_service.core.db import Tx
 from incident_service.core.errors import NotFound
-from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.core.rows import get_row
 from incident_service.schedules.models import (
     Schedule,
@@ -27,6 +26,7 @@ from incident_service.schedules.schemas import WEEKDAYS, Weekday
 from incident_service.teams.auth import Principal
 from incident_service.teams.models import User
 from incident_service.teams.queries import visible
+from incident_service.web.lists.pagination import PageQuery, fetch_page
 
 Participants = dict[UUID, list[UUID]]
 

@@ -16,10 +16,10 @@ from pydantic import (
     model_validator,
 )
 
-from incident_service.core.fields import Instant, Name, Patch, Prose, Request, Response, Whole
-from incident_service.core.resources import Resource
 from incident_service.schedules.oncall import Shift
 from incident_service.schedules.rotation import ShiftUnit
+from incident_service.web.fields import Instant, Name, Patch, Prose, Request, Response, Whole
+from incident_service.web.resources import Resource
 
 
 class Weekday(StrEnum):

@@ -6,10 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends
 
-from incident_service.core.conditional import IfMatch, IfNoneMatch, Tagged
 from incident_service.core.db import Tx
-from incident_service.core.http import InTx
-from incident_service.core.pagination import PageQuery, page_query
 from incident_service.subscriptions import actions, queries
 from incident_service.subscriptions.models import DeliveryStatus
 from incident_service.subscriptions.schemas import (
@@ -24,6 +21,9 @@ from incident_service.subscriptions.schemas import (
 )
 from incident_service.teams.auth import Manager, Principal, Reader
 from incident_service.teams.repeatable import RepeatableRoute
+from incident_service.web.conditional import IfMatch, IfNoneMatch, Tagged
+from incident_service.web.lists.pagination import PageQuery, page_query
+from incident_service.web.request import InTx
 
 router = APIRouter(
     prefix="/webhook-subscriptions", tags=["webhook subscriptions"], route_class=RepeatableRoute

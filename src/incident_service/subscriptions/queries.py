@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from incident_service.core.errors import NotFound
-from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.core.rows import get_row
 from incident_service.incidents.following import HORIZON, is_unread
 from incident_service.incidents.models import IncidentEvent
@@ -21,6 +20,7 @@ from incident_service.subscriptions.models import (
 )
 from incident_service.teams.auth import Principal
 from incident_service.teams.queries import visible
+from incident_service.web.lists.pagination import PageQuery, fetch_page
 
 UNFINISHED = (DeliveryStatus.PENDING, DeliveryStatus.SENDING)
 

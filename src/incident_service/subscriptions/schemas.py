@@ -6,7 +6,12 @@ from uuid import UUID
 
 from pydantic import Field, field_serializer
 
-from incident_service.core.fields import (
+from incident_service.incidents.timeline import EventKind
+from incident_service.subscriptions.models import DeliveryStatus
+from incident_service.teams.addresses import masked
+from incident_service.teams.models import Channel
+from incident_service.teams.schemas import Masked
+from incident_service.web.fields import (
     Flag,
     Name,
     Patch,
@@ -16,12 +21,7 @@ from incident_service.core.fields import (
     Whole,
     open_words,
 )
-from incident_service.core.resources import Resource
-from incident_service.incidents.timeline import EventKind
-from incident_service.subscriptions.models import DeliveryStatus
-from incident_service.teams.addresses import masked
-from incident_service.teams.models import Channel
-from incident_service.teams.schemas import Masked
+from incident_service.web.resources import Resource
 
 MONTH = 31 * 24 * 60
 

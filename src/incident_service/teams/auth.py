@@ -23,8 +23,8 @@ from incident_service.core.audit import Author
 from incident_service.core.calls import note_key
 from incident_service.core.db import Transactions, Tx
 from incident_service.core.errors import Forbidden, Unauthenticated
-from incident_service.core.http import InTx, operation_of
 from incident_service.teams.models import ApiKey, Role, Scope, TeamMembership, User
+from incident_service.web.request import InTx, operation_of
 
 bearer = HTTPBearer(
     auto_error=False,

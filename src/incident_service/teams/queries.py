@@ -12,7 +12,6 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from incident_service.core.audit import AuditEntry
 from incident_service.core.errors import NotFound
-from incident_service.core.pagination import PageQuery, fetch_page
 from incident_service.core.rows import get_row
 from incident_service.core.sealing import PREFIX, Sealer
 from incident_service.teams.auth import Person, Principal
@@ -24,6 +23,7 @@ from incident_service.teams.models import (
     TeamMembership,
     User,
 )
+from incident_service.web.lists.pagination import PageQuery, fetch_page
 
 Row = TypeVar("Row")
 OLDEST = 100

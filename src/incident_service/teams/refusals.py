@@ -17,9 +17,9 @@ from incident_service.core.audit import AuditEntry
 from incident_service.core.calls import current_call
 from incident_service.core.db import DATABASE_AWAY, Transactions, Tx
 from incident_service.core.errors import DomainError
-from incident_service.core.http import operation_of
 from incident_service.core.ids import new_id
 from incident_service.core.tokens import HINT_LENGTH
+from incident_service.web.request import operation_of
 
 log = structlog.get_logger()
 

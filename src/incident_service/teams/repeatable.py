@@ -17,9 +17,6 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials
 
 from incident_service.core.db import Overtaken, Transactions, Tx
-from incident_service.core.http import InTx
-from incident_service.core.idempotency.actions import begin, find_answer, keep
-from incident_service.core.idempotency.attempts import Answer, Asked, Attempt, kept
 from incident_service.teams.auth import (
     Admin,
     Manager,
@@ -28,6 +25,9 @@ from incident_service.teams.auth import (
     ResponderAlone,
     bearer,
 )
+from incident_service.web.idempotency.actions import begin, find_answer, keep
+from incident_service.web.idempotency.attempts import Answer, Asked, Attempt, kept
+from incident_service.web.request import InTx
 
 # In a request's scope: what keeps its answer.
 KEEP = "incident_service.keep_answer"

@@ -9,7 +9,9 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, field_serializer
 
-from incident_service.core.fields import (
+from incident_service.teams.addresses import masked, problem_with_email
+from incident_service.teams.models import Channel, Role, Scope
+from incident_service.web.fields import (
     ExternalId,
     Flag,
     Instant,
@@ -19,9 +21,7 @@ from incident_service.core.fields import (
     Response,
     open_words,
 )
-from incident_service.core.resources import Resource
-from incident_service.teams.addresses import masked, problem_with_email
-from incident_service.teams.models import Channel, Role, Scope
+from incident_service.web.resources import Resource
 
 # Both depend on the machine: what they mean here is not what they mean elsewhere.
 NOT_A_ZONE = {"localtime", "Factory"}

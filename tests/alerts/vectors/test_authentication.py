@@ -14,7 +14,7 @@ from tests.alerts.vectors.wire import connected, head, request, served
 from incident_service.alerts.senders import Senders, WrongProtocol
 from incident_service.catalog.actions.integrations import rotate_key
 from incident_service.catalog.models import IntegrationKind
-from incident_service.core.http import status_of
+from incident_service.web.problems import status_of
 
 NOTHING = {"alerts": 0, "incidents": 0, "rejected_alerts": 0}
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
 # Senders write "unset" as year 1 (Go) or 1970 (Unix): before the first year.
-from incident_service.core.fields import FIRST_YEAR, LAST_YEAR
+from incident_service.web.fields import FIRST_YEAR, LAST_YEAR
 
 FORMAT = re.compile(
     r"""

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends
 from incident_service.alerts import quarantine
 from incident_service.alerts.schemas import RejectedAlertPage, RejectedAlertRead
 from incident_service.catalog.queries import get_integration
-from incident_service.core.http import InTx
-from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams.auth import Reader
+from incident_service.web.lists.pagination import PageQuery, page_query
+from incident_service.web.request import InTx
 
 router = APIRouter(prefix="/integrations/{integration_id}/rejected-alerts", tags=["integrations"])
 

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends, Query
 from incident_service.alerts import queries
 from incident_service.alerts.models import AlertStatus
 from incident_service.alerts.schemas import AlertRead, FoundAlertPage
-from incident_service.core.fields import Instant, Text
-from incident_service.core.http import InTx
-from incident_service.core.pagination import PageQuery, page_query
-from incident_service.core.timespans import require_span
 from incident_service.incidents.narrowing import Narrowed, Sort
 from incident_service.teams.auth import Reader
+from incident_service.web.fields import Instant, Text
+from incident_service.web.lists.pagination import PageQuery, page_query
+from incident_service.web.request import InTx
+from incident_service.web.timespans import require_span
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
 

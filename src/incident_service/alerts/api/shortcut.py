@@ -10,9 +10,9 @@ from starlette.types import Receive, Scope, Send
 
 from incident_service.alerts.api.webhooks import ingest_alertmanager
 from incident_service.core.clock import monotonic_s
-from incident_service.core.guards import missing
-from incident_service.core.http import render_error
-from incident_service.core.request_times import observe_path
+from incident_service.web.middleware.guards import missing
+from incident_service.web.middleware.request_times import observe_path
+from incident_service.web.problems import render_error
 
 PATH = "/v1/ingest/alertmanager"
 

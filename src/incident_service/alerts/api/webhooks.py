@@ -12,7 +12,7 @@ from incident_service.alerts.intake import Intake
 from incident_service.alerts.schemas import IngestResult, json_body
 from incident_service.catalog.models import IntegrationKind
 from incident_service.core.compact_json import encode
-from incident_service.core.openapi import errors
+from incident_service.web.openapi import errors
 
 router = APIRouter(tags=["ingest"])
 

@@ -16,12 +16,12 @@ from incident_service.catalog.schemas import (
     IntegrationWithKey,
     KeyRotation,
 )
-from incident_service.core.conditional import IfMatch, IfNoneMatch, Tagged
 from incident_service.core.db import Tx
-from incident_service.core.http import BaseUrl, InTx
-from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams.auth import Manager, Principal, Reader
 from incident_service.teams.repeatable import RepeatableRoute
+from incident_service.web.conditional import IfMatch, IfNoneMatch, Tagged
+from incident_service.web.lists.pagination import PageQuery, page_query
+from incident_service.web.request import BaseUrl, InTx
 
 router = APIRouter(prefix="/integrations", tags=["integrations"], route_class=RepeatableRoute)
 

@@ -20,12 +20,12 @@ from incident_service.catalog.schemas import (
     RoutingTestResult,
     TriedRule,
 )
-from incident_service.core.conditional import IfMatch, IfNoneMatch
 from incident_service.core.db import Tx
-from incident_service.core.http import InTx
-from incident_service.core.pagination import MOST, NUMBER, PageQuery, pages_of, slice_numbered
 from incident_service.teams.auth import Manager, Principal, Reader
 from incident_service.teams.repeatable import RepeatableRoute
+from incident_service.web.conditional import IfMatch, IfNoneMatch
+from incident_service.web.lists.pagination import MOST, NUMBER, PageQuery, pages_of, slice_numbered
+from incident_service.web.request import InTx
 
 router = APIRouter(
     prefix="/integrations/{integration_id}/routing-rules",

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends
 from incident_service.catalog import queries
 from incident_service.catalog.actions import services as actions
 from incident_service.catalog.schemas import ServiceCreate, ServicePage, ServiceRead, ServiceUpdate
-from incident_service.core.conditional import IfMatch, IfNoneMatch, Tagged
 from incident_service.core.db import Tx
-from incident_service.core.http import InTx
-from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams.auth import Manager, Principal, Reader
 from incident_service.teams.repeatable import RepeatableRoute
+from incident_service.web.conditional import IfMatch, IfNoneMatch, Tagged
+from incident_service.web.lists.pagination import PageQuery, page_query
+from incident_service.web.request import InTx
 
 router = APIRouter(prefix="/services", tags=["services"], route_class=RepeatableRoute)
 

@@ -9,9 +9,6 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials
 
 from incident_service.core.db import Tx
-from incident_service.core.fields import open_words
-from incident_service.core.http import InTx
-from incident_service.core.openapi.errors import also
 from incident_service.incidents.schemas import IncidentChange
 from incident_service.incidents.stream import reading
 from incident_service.incidents.stream.cursor import Cursor, Lost, decode, encode, why_lost
@@ -24,6 +21,9 @@ from incident_service.incidents.timeline import EventKind
 from incident_service.settings import Settings
 from incident_service.teams.auth import Reader, bearer, find_principal
 from incident_service.teams.models import Scope
+from incident_service.web.fields import open_words
+from incident_service.web.openapi.errors import also
+from incident_service.web.request import InTx
 
 router = APIRouter()
 Id = Annotated[str | None, Header(alias="Last-Event-ID", max_length=200)]

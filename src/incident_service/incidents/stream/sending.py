@@ -11,9 +11,6 @@ from starlette.types import Receive, Scope, Send
 
 from incident_service.core.clock import monotonic_s
 from incident_service.core.db import Tx
-from incident_service.core.hanging_up import hang_up
-from incident_service.core.http import render_error
-from incident_service.core.methods import ONLY_HEAD
 from incident_service.core.stopping import stops_within
 from incident_service.incidents.stream import framing, reading
 from incident_service.incidents.stream.cursor import Cursor, Place, encode
@@ -21,6 +18,9 @@ from incident_service.incidents.stream.news import Streams, TooManyStreams
 from incident_service.incidents.stream.progress import Progress
 from incident_service.incidents.stream.reading import Wanted
 from incident_service.observability import metrics
+from incident_service.web.hanging_up import hang_up
+from incident_service.web.middleware.methods import ONLY_HEAD
+from incident_service.web.problems import render_error
 
 log = structlog.get_logger()
 RETRY_MS = 2_000

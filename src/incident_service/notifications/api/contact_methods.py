@@ -4,8 +4,6 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from incident_service.core.conditional import IfNoneMatch
-from incident_service.core.http import InTx
 from incident_service.notifications import notes, queries
 from incident_service.notifications.schemas import (
     AttemptRead,
@@ -18,6 +16,8 @@ from incident_service.teams import queries as teams
 from incident_service.teams.actions import verification
 from incident_service.teams.auth import Manager, Reader
 from incident_service.teams.repeatable import RepeatableRoute
+from incident_service.web.conditional import IfNoneMatch
+from incident_service.web.request import InTx
 
 router = APIRouter(route_class=RepeatableRoute)
 METHOD = "/users/{user_id}/contact-methods/{contact_method_id}"

@@ -4,14 +4,14 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from incident_service.core.conditional import IfMatch, IfNoneMatch
 from incident_service.core.db import Tx
-from incident_service.core.http import InTx
 from incident_service.notifications import rules
 from incident_service.notifications.schemas import NotificationRulesPut, NotificationRulesRead
 from incident_service.teams import queries
 from incident_service.teams.actions.users import lock_own_person
 from incident_service.teams.auth import Manager, Principal, Reader
+from incident_service.web.conditional import IfMatch, IfNoneMatch
+from incident_service.web.request import InTx
 
 router = APIRouter(prefix="/users/{user_id}/notification-rules", tags=["users"])
 

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
-from incident_service.core.http import InTx
-from incident_service.core.pagination import PageQuery, page_query
 from incident_service.incidents.queries import get_incident
 from incident_service.notifications import queries
 from incident_service.notifications.schemas import NotificationPage, NotificationRead
 from incident_service.teams.auth import Reader
+from incident_service.web.lists.pagination import PageQuery, page_query
+from incident_service.web.request import InTx
 
 router = APIRouter(prefix="/incidents/{incident_id}/notifications", tags=["incidents"])
 

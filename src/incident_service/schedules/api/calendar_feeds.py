@@ -5,8 +5,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from incident_service.core.conditional import IfMatch
-from incident_service.core.http import BaseUrl, InTx
 from incident_service.schedules import actions, oncall, queries
 from incident_service.schedules.api.schedules import locked
 from incident_service.schedules.calendar import MEDIA_TYPE, feed_span, write_calendar
@@ -16,6 +14,8 @@ from incident_service.schedules.schemas import (
 )
 from incident_service.teams.auth import Manager
 from incident_service.teams.repeatable import RepeatableRoute
+from incident_service.web.conditional import IfMatch
+from incident_service.web.request import BaseUrl, InTx
 
 router = APIRouter(route_class=RepeatableRoute)
 

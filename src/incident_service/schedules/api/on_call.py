@@ -8,10 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from incident_service.core.db import Tx
-from incident_service.core.fields import Instant
-from incident_service.core.http import InTx
 from incident_service.core.ids import new_id
-from incident_service.core.pagination import PageQuery, page_query
 from incident_service.schedules import actions, oncall, queries
 from incident_service.schedules.looking import present_and_next, require_few, span
 from incident_service.schedules.models import Schedule
@@ -25,6 +22,9 @@ from incident_service.schedules.schemas import (
     ShiftsRead,
 )
 from incident_service.teams.auth import Reader
+from incident_service.web.fields import Instant
+from incident_service.web.lists.pagination import PageQuery, page_query
+from incident_service.web.request import InTx
 
 router = APIRouter()
 From = Annotated[Instant | None, Query(alias="from", description="Left out: now.")]

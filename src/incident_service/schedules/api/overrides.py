@@ -5,10 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
-from incident_service.core.conditional import IfMatch, Tagged
 from incident_service.core.db import Tx
-from incident_service.core.http import InTx
-from incident_service.core.pagination import PageQuery, page_query
 from incident_service.schedules import actions, queries
 from incident_service.schedules.schemas import (
     OverrideCreate,
@@ -17,6 +14,9 @@ from incident_service.schedules.schemas import (
 )
 from incident_service.teams.auth import Principal, Reader, Responder
 from incident_service.teams.repeatable import RepeatableRoute
+from incident_service.web.conditional import IfMatch, Tagged
+from incident_service.web.lists.pagination import PageQuery, page_query
+from incident_service.web.request import InTx
 
 router = APIRouter(route_class=RepeatableRoute)
 

@@ -6,10 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 
-from incident_service.core.conditional import IfMatch, IfNoneMatch, Tagged
 from incident_service.core.db import Tx
-from incident_service.core.http import InTx
-from incident_service.core.pagination import PageQuery, page_query
 from incident_service.schedules import actions, queries
 from incident_service.schedules.models import Schedule, ScheduleLayer
 from incident_service.schedules.schemas import (
@@ -25,6 +22,9 @@ from incident_service.schedules.schemas import (
 from incident_service.teams.auth import Manager, Principal, Reader
 from incident_service.teams.in_use import InUse, refuse_while_in_use
 from incident_service.teams.repeatable import RepeatableRoute
+from incident_service.web.conditional import IfMatch, IfNoneMatch, Tagged
+from incident_service.web.lists.pagination import PageQuery, page_query
+from incident_service.web.request import InTx
 
 router = APIRouter(route_class=RepeatableRoute)
 

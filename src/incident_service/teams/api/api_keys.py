@@ -5,10 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
-from incident_service.core.conditional import IfMatch, IfNoneMatch, Tagged
 from incident_service.core.db import Tx
-from incident_service.core.http import InTx
-from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams import queries
 from incident_service.teams.actions import api_keys as actions
 from incident_service.teams.auth import Admin, Principal
@@ -20,6 +17,9 @@ from incident_service.teams.schemas import (
     ApiKeyRead,
     ApiKeyUpdate,
 )
+from incident_service.web.conditional import IfMatch, IfNoneMatch, Tagged
+from incident_service.web.lists.pagination import PageQuery, page_query
+from incident_service.web.request import InTx
 
 router = APIRouter(prefix="/api-keys", tags=["API keys"], route_class=RepeatableRoute)
 

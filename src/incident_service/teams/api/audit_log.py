@@ -5,14 +5,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from incident_service.core.fields import Instant
-from incident_service.core.http import InTx
-from incident_service.core.pagination import PageQuery, page_query
-from incident_service.core.timespans import require_span
 from incident_service.teams import queries
 from incident_service.teams.auth import Manager
 from incident_service.teams.queries import AuditFilter
 from incident_service.teams.schemas import AuditEntryPage, AuditEntryRead
+from incident_service.web.fields import Instant
+from incident_service.web.lists.pagination import PageQuery, page_query
+from incident_service.web.request import InTx
+from incident_service.web.timespans import require_span
 
 router = APIRouter(prefix="/audit-log", tags=["audit log"])
 Word = Annotated[str | None, Query(max_length=100, pattern="^[a-z_]+$")]

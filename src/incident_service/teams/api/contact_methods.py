@@ -10,10 +10,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 
-from incident_service.core.conditional import IfMatch, IfNoneMatch, Tagged
 from incident_service.core.db import Tx
-from incident_service.core.http import InTx
-from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams import queries
 from incident_service.teams.actions import contact_methods as actions
 from incident_service.teams.actions.users import lock_own_person
@@ -28,6 +25,9 @@ from incident_service.teams.schemas import (
     ContactMethodRead,
     ContactMethodUpdate,
 )
+from incident_service.web.conditional import IfMatch, IfNoneMatch, Tagged
+from incident_service.web.lists.pagination import PageQuery, page_query
+from incident_service.web.request import InTx
 
 router = APIRouter(
     prefix="/users/{user_id}/contact-methods", tags=["contact methods"], route_class=RepeatableRoute

@@ -6,10 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 
-from incident_service.core.conditional import IfMatch, IfNoneMatch, Tagged
 from incident_service.core.db import Tx
-from incident_service.core.http import InTx
-from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams import queries
 from incident_service.teams.actions import team_channels as actions
 from incident_service.teams.api.hooks import Hooks
@@ -23,6 +20,9 @@ from incident_service.teams.schemas import (
     TeamChannelRead,
     TeamChannelUpdate,
 )
+from incident_service.web.conditional import IfMatch, IfNoneMatch, Tagged
+from incident_service.web.lists.pagination import PageQuery, page_query
+from incident_service.web.request import InTx
 
 router = APIRouter(
     prefix="/teams/{team_id}/channels", tags=["team channels"], route_class=RepeatableRoute

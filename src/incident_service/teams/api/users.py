@@ -6,10 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from incident_service.core.conditional import IfMatch, IfNoneMatch, Tagged
 from incident_service.core.db import Tx
-from incident_service.core.http import InTx
-from incident_service.core.pagination import PageQuery, page_query
 from incident_service.teams import queries
 from incident_service.teams.actions import users as actions
 from incident_service.teams.api.hooks import Hooks
@@ -17,6 +14,9 @@ from incident_service.teams.auth import Manager, Principal, Reader
 from incident_service.teams.in_use import InUse
 from incident_service.teams.repeatable import RepeatableRoute
 from incident_service.teams.schemas import UserCreate, UserPage, UserRead, UserUpdate
+from incident_service.web.conditional import IfMatch, IfNoneMatch, Tagged
+from incident_service.web.lists.pagination import PageQuery, page_query
+from incident_service.web.request import InTx
 
 router = APIRouter(prefix="/users", tags=["users"], route_class=RepeatableRoute)
 

@@ -1,0 +1,1 @@
+"""What the lists of the API have in common: filters, pages, cursors."""
