@@ -67,7 +67,7 @@ class Stack:
 
 @asynccontextmanager
 async def open_stack(directory: Path, apis: int, *, worker: bool = False) -> AsyncIterator[Stack]:
-    """Start everything: PostgreSQL is durable, as `initdb` sets it up."""
+    """Start everything: PostgreSQL is durable, as with `make run`."""
     async with AsyncExitStack() as running:
         postgres = running.enter_context(EmbeddedPostgres(directory / "pg"))
         valkey = running.enter_context(EmbeddedValkey(directory))

@@ -11,13 +11,15 @@ from typing import Annotated
 
 from fastapi import Query
 from pydantic import AfterValidator
-from sqlalchemy import ColumnElement, Text, literal_column, or_
+from sqlalchemy import ColumnElement, Text, and_, func, literal_column, or_
 
 from incident_service.web.fields import Text as StorableText
 
 # The index holds exactly this expression, and is used for no other.
 SEARCHED = "((title || ' ') || jsonb_path_query_array(labels, '$.*')::text)"
 INDEXED_RUN = re.compile(r"[^\W_]{3}")
+# Digits near each other, with the letters that share a run of three with them.
+AROUND_DIGITS = re.compile(r"[^\W_]{0,2}[0-9](?:.{0,4}[0-9])*[^\W_]{0,2}")
 
 
 def _indexed(text: str) -> str:
@@ -51,9 +53,29 @@ def occur(words: Sequence[str]) -> list[ColumnElement[bool]]:
 
 def occurs(word: str) -> ColumnElement[bool]:
     """Say in SQL that a word occurs; in values of labels, quotes and backslashes are escaped."""
-    searched = literal_column(SEARCHED, Text())
     spellings = {word, json.dumps(word, ensure_ascii=False)[1:-1]}
-    return or_(*(searched.ilike(f"%{as_pattern(each)}%") for each in sorted(spellings)))
+    return or_(*(occurs_as(spelling) for spelling in sorted(spellings)))
+
+
+def occurs_as(text: str) -> ColumnElement[bool]:
+    """Say in SQL that a text occurs: the index finds its telling parts, the rows show the rest."""
+    searched = literal_column(SEARCHED, Text())
+    parts = telling_parts(text)
+    found = [searched.ilike(f"%{as_pattern(part)}%") for part in parts]
+    if parts != [text]:
+        # Not by LIKE, which the index would be asked for as well.
+        found.append(func.strpos(func.lower(searched), func.lower(text)) > 0)
+    return and_(*found)
+
+
+def telling_parts(text: str) -> list[str]:
+    """Return the parts of a text to ask the index for: those around its digits, or all of it.
+
+    For `host-4711.example:9100` the index would go through every row that has `hos`, `ost`, `exa`
+    …, which are most rows; `471` and `711` alone lead to the few.
+    """
+    parts: list[str] = AROUND_DIGITS.findall(text)
+    return parts if any(map(INDEXED_RUN.search, parts)) else [text]
 
 
 def as_pattern(text: str) -> str:
