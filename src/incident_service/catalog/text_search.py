@@ -61,7 +61,7 @@ def occurs_as(text: str) -> ColumnElement[bool]:
     """Say in SQL that a text occurs: the index finds its telling parts, the rows show the rest."""
     searched = literal_column(SEARCHED, Text())
     parts = telling_parts(text)
-    found = [searched.ilike(f"%{as_pattern(part)}%") for part in parts]
+    found: list[ColumnElement[bool]] = [searched.ilike(f"%{as_pattern(part)}%") for part in parts]
     if parts != [text]:
         # Not by LIKE, which the index would be asked for as well.
         found.append(func.strpos(func.lower(searched), func.lower(text)) > 0)
