@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect
 
-from incident_service.alerts.body import Incomplete, NotUnpacked, UnknownEncoding, read
+from incident_service.alerts.body import NotUnpacked, UnknownEncoding, read
 from incident_service.alerts.lenient_json import NotJson, loads
 from incident_service.alerts.limits import DEFAULT, Limits
-from incident_service.core.errors import TooLarge, TooSlow
+from incident_service.core.errors import Incomplete, TooLarge, TooSlow
 
 TEXT = b'{"alerts": []}'
 SMALL = Limits(bytes_sent=100, bytes_unpacked=200, wait_s=5)

@@ -274,6 +274,18 @@ async def test_browsers_may_ask_before_they_send_a_key(cross_origin):
     assert "PATCH" in asked.headers["Access-Control-Allow-Methods"]
 
 
+async def test_what_is_not_let_in_is_refused_in_the_words_of_the_api(cross_origin):
+    asked = await cross_origin.options(
+        "/v1/teams",
+        headers={"Origin": "https://other.example", "Access-Control-Request-Method": "PATCH"},
+    )
+
+    assert (asked.status_code, asked.json()["code"]) == (400, "cross_origin_refused")
+    assert asked.headers["Content-Type"] == "application/problem+json"
+    assert "Origin" in asked.headers["Vary"].split(", ")
+    assert "Access-Control-Allow-Origin" not in asked.headers
+
+
 async def test_pages_may_send_every_header_that_the_service_reads(app, cross_origin):
     named = {
         parameter["name"]

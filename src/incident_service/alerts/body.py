@@ -8,16 +8,12 @@ from starlette.requests import ClientDisconnect
 
 from incident_service.alerts.lenient_json import BOM
 from incident_service.alerts.limits import Limits
-from incident_service.core.errors import Malformed, TooLarge, TooSlow, UnsupportedMedia
+from incident_service.core.errors import Incomplete, Malformed, TooLarge, TooSlow, UnsupportedMedia
 
 # zlib's window sizes: 47 recognises gzip and zlib by itself, -15 is deflate without a header,
 # which some senders mean by "deflate".
 WINDOWS: Mapping[str, tuple[int, ...]] = {"gzip": (47,), "x-gzip": (47,), "deflate": (47, -15)}
 PIECE_BYTES = 64 * 1024
-
-
-class Incomplete(Malformed):
-    """The connection ended before the body did."""
 
 
 class NotUnpacked(Malformed):

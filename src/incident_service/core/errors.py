@@ -82,6 +82,10 @@ class Invalid(DomainError):
         self.pointer = pointer
 
 
+class Incomplete(Malformed):
+    """The connection ended before the body did."""
+
+
 class TooSlow(DomainError):
     """The request body did not arrive in time."""
 

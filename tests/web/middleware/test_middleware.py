@@ -1,10 +1,12 @@
 """Requests are replayed when the database asks for it, and only then."""
 
+import asyncio
+
 import httpx
 import pytest
 from fastapi import FastAPI, Request
 from sqlalchemy.exc import DBAPIError
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 
 from incident_service.core.db import Overtaken
 from incident_service.web.middleware.identity import RequestId
@@ -92,6 +94,29 @@ async def test_a_request_that_is_cut_off_is_not_acted_on(part):
 
     assert bodies == []
     assert sent[0]["status"] == 400
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for():
+    bodies: list[bytes] = []
+
+    async def act(_scope: Scope, receive: Receive, _send: Send) -> None:
+        bodies.append((await receive())["body"])
+
+    coming: list[Message] = [{"type": "http.request", "body": b"hel", "more_body": True}]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return coming.pop() if coming else await asyncio.Future()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
+    await ReplayOnConflict(act, body_within_s=0.01)(scope, receive, send)
+
+    assert bodies == []
+    assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
 
 
 async def test_an_oversized_body_is_refused_in_words():

@@ -1,24 +1,20 @@
 """Pure ASGI middleware: a request that lost against another is run again."""
 
+import asyncio
+
 import structlog
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from incident_service.core.db import ATTEMPTS, Overtaken, is_retryable
+from incident_service.core.errors import DomainError, Incomplete, TooLarge, TooSlow
 from incident_service.web.middleware.access_log import INGEST
-from incident_service.web.problems import problem
+from incident_service.web.problems import answer_of
 from incident_service.web.request import MAY_REPLAY
 
 log = structlog.get_logger()
 MAX_BODY = 1024 * 1024
-
-
-class BodyTooLarge(Exception):
-    """The body went over the limit."""
-
-
-class BodyIncomplete(Exception):
-    """The connection ended before the body did."""
+BODY_WITHIN_S = 30.0
 
 
 class ReplayOnConflict:
@@ -28,8 +24,9 @@ class ReplayOnConflict:
     replayed. Its body is kept for that, up to `MAX_BODY`. Ingest reads and retries on its own.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, body_within_s: float = BODY_WITHIN_S) -> None:
         self.app = app
+        self._body_within_s = body_within_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -37,14 +34,11 @@ class ReplayOnConflict:
             await self.app(scope, receive, send)
             return
         try:
-            body = await read_body(receive, MAX_BODY)
-        except BodyTooLarge:
-            answer = problem(413, "too_large", f"The body may have at most {MAX_BODY} bytes.")
-            await answer(scope, receive, send)
-            return
-        except BodyIncomplete as error:
-            # For the log: nobody hears it. A part of a request says something else than all of it.
-            await problem(400, "incomplete", str(error.__doc__))(scope, receive, send)
+            body = await read_body(receive, MAX_BODY, self._body_within_s)
+        except DomainError as error:
+            # When it is incomplete nobody hears it, but for the log. A part of a request says
+            # something else than all of it.
+            await answer_of(error)(scope, receive, send)
             return
         for attempt in range(1, ATTEMPTS + 1):
             if await self._attempt(scope, body, receive, send, last=attempt == ATTEMPTS):
@@ -80,22 +74,32 @@ def replayed(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
+async def read_body(receive: Receive, limit: int, within_s: float) -> bytes:
     """Read the whole body.
 
     Raises:
-        BodyTooLarge: it has more than `limit` bytes.
-        BodyIncomplete: the caller went away.
+        TooLarge: it has more than `limit` bytes.
+        TooSlow: it did not arrive in time.
+        Incomplete: the caller went away.
     """
+    try:
+        async with asyncio.timeout(within_s):
+            return await collect(receive, limit)
+    except TimeoutError as error:
+        raise TooSlow from error
+
+
+async def collect(receive: Receive, limit: int) -> bytes:
+    """Put the parts of a body together; see `read_body`."""
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise BodyIncomplete
+            raise Incomplete
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > limit:
-            raise BodyTooLarge
+            raise TooLarge(f"The body may have at most {limit} bytes.")
         if not message.get("more_body", False):
             return b"".join(parts)

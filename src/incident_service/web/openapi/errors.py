@@ -69,7 +69,7 @@ def possible(method: str, operation: Mapping[str, Any], body_names: Iterable[str
     if SCOPE in operation:
         statuses.add(422)  # a query parameter that is not known
     if "requestBody" in operation:
-        statuses |= {400, 413, 415, 422}
+        statuses |= {400, 408, 413, 415, 422}
     if any(name.endswith("_id") and name != "external_id" for name in body_names):
         statuses.add(404)  # of what the body names
     if method in CHANGING and operation.get(SCOPE) != "read":
