@@ -25,7 +25,12 @@ from incident_service.teams.auth import (
     ResponderAlone,
     bearer,
 )
-from incident_service.web.idempotency.actions import begin, find_answer, keep
+from incident_service.web.idempotency.actions import (
+    IdempotencyKeyRepeated,
+    begin,
+    find_answer,
+    keep,
+)
 from incident_service.web.idempotency.attempts import Answer, Asked, Attempt, kept
 from incident_service.web.request import InTx
 
@@ -60,7 +65,13 @@ class Answered(Exception):
 async def describe(
     request: Request, principal: Principal, credentials: Credentials, key: str
 ) -> Attempt:
-    """Put together who asks for what under which key."""
+    """Put together who asks for what under which key.
+
+    Raises:
+        IdempotencyKeyRepeated: it is not clear under which.
+    """
+    if len(request.headers.getlist("Idempotency-Key")) > 1:
+        raise IdempotencyKeyRepeated
     assert credentials
     query = request.scope["query_string"].decode("latin-1")
     asked = Asked(request.method, f"{request.scope['path']}?{query}", await request.body())

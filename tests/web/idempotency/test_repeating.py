@@ -149,6 +149,15 @@ async def test_a_key_that_is_none_is_refused_in_words(api, stage, key):
     assert await titles(stage) == []
 
 
+async def test_of_two_keys_none_is_chosen(api, stage):
+    sent = [("Idempotency-Key", "first"), ("Idempotency-Key", "second")]
+
+    answer = await api.post(INCIDENTS, json=report(stage), headers=sent)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_repeated")
+    assert await titles(stage) == []
+
+
 async def test_the_longest_key_is_taken(api, stage):
     headers = {"Idempotency-Key": "x" * 255}
     await api.post(INCIDENTS, json=report(stage), headers=headers)

@@ -31,7 +31,7 @@ def parameter(place: str, name: str) -> list[dict[str, Any]]:
         ("post", {}, {409}),
         ("post", {"x-required-scope": "read"}, {422}),
         ("post", {"requestBody": {}}, {400, 408, 409, 413, 415, 422}),
-        ("post", {"parameters": parameter("header", "Idempotency-Key")}, {409, 422}),
+        ("post", {"parameters": parameter("header", "Idempotency-Key")}, {400, 409, 422}),
         ("patch", {"parameters": parameter("header", "If-Match")}, {400, 409, 412, 422}),
         ("get", {"responses": OK | {"422": UNEXPECTED}}, set()),
     ],

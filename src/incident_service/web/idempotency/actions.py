@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from incident_service.core.db import Tx
-from incident_service.core.errors import Conflict, Invalid
+from incident_service.core.errors import Conflict, Invalid, Malformed
 from incident_service.core.ids import new_id
 from incident_service.web.idempotency.attempts import Answer, Attempt
 from incident_service.web.idempotency.models import IdempotencyKey
@@ -18,6 +18,10 @@ POINTER = "/header/Idempotency-Key"
 
 class IdempotencyKeyReused(Invalid):
     """Another request was sent under this Idempotency-Key; use a new one for each thing to do."""
+
+
+class IdempotencyKeyRepeated(Malformed):
+    """The request has several Idempotency-Keys; send one."""
 
 
 class IdempotencyKeyInUse(Conflict):

@@ -16,7 +16,7 @@ CHANGING = frozenset({"post", "put", "patch", "delete"})
 BY_HEADER: Mapping[str, frozenset[int]] = {
     "if-match": frozenset({400, 412}),
     "if-none-match": frozenset({304, 400}),
-    "idempotency-key": frozenset({409, 422}),
+    "idempotency-key": frozenset({400, 409, 422}),
 }
 MEANINGS: Mapping[int, str] = {
     304: "It is as the caller knows it.",
