@@ -9,7 +9,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from incident_service.cli.failing import CannotRun
-from incident_service.observability import logging, tracing
+from incident_service.observability import exporting, logging, tracing
 from incident_service.settings import PREFIX, Settings
 
 log = structlog.get_logger()
@@ -73,8 +73,8 @@ def recording_spans(settings: Settings) -> Iterator[None]:
         yield
         return
     try:
-        recorder = tracing.make_exporting_recorder()
-    except tracing.TracingNotInstalled as error:
+        recorder = exporting.make_recorder()
+    except exporting.TracingNotInstalled as error:
         raise CannotRun(str(error)) from error
     tracing.record_with(recorder)
     try:

@@ -6,19 +6,10 @@ What others see of a span is what W3C Trace Context says in headers: here it is 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib import import_module
 from typing import Protocol
 
 Headers = Mapping[str, str]
 Value = str | int | bool | Sequence[str]
-EXTRA_MISSING = (
-    "INCIDENT_SERVICE_OTEL is on, and OpenTelemetry is not installed: install "
-    "`incident-service[otel]`, or switch it off."
-)
-
-
-class TracingNotInstalled(Exception):
-    """OpenTelemetry is to be used, and is not installed."""
 
 
 class Kind(StrEnum):
@@ -98,17 +89,3 @@ def begin(
 def is_recording() -> bool:
     """Say whether it is worth to collect attributes."""
     return USED.recorder is not None
-
-
-def make_exporting_recorder() -> Recorder:
-    """Make the recorder that sends spans by OTLP, as the `OTEL_…` variables say.
-
-    Raises:
-        TracingNotInstalled: the extra is missing.
-    """
-    try:
-        module = import_module("incident_service.observability.otel")
-    except ModuleNotFoundError as error:
-        raise TracingNotInstalled(EXTRA_MISSING) from error
-    recorder: Recorder = module.make_exporting()
-    return recorder
