@@ -51,11 +51,12 @@ class Stored:
 
     def history(self, starts_at: datetime | None) -> History:
         """Describe the rows for a decision about an alert that starts at `starts_at`."""
-        newest = max(self.rows, key=lambda row: row.starts_at, default=None)
+        if not self.rows:
+            return History()
         return History(
             firing=self._episode(row.status is AlertStatus.FIRING for row in self.rows),
             same_start=self._episode(row.starts_at == starts_at for row in self.rows),
-            newest=describe(newest) if newest else None,
+            newest=describe(max(self.rows, key=lambda row: row.starts_at)),
         )
 
     def _episode(self, wanted: Iterable[bool]) -> Episode | None:

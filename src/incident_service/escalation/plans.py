@@ -20,9 +20,10 @@ async def copy_plans(tx: Tx, incidents: Sequence[Incident]) -> None:
     await choose_policies(tx, [item for item in incidents if item.escalation_policy_id is None])
     chosen = {item.escalation_policy_id for item in incidents if item.escalation_policy_id}
     plans = await load_plans(tx.session, chosen)
+    copies = {policy_id: plan.as_json() for policy_id, plan in plans.items()}
     for incident in incidents:
-        plan = plans.get(incident.escalation_policy_id) if incident.escalation_policy_id else None
-        incident.escalation_plan = (plan or NO_PLAN).as_json()
+        copy = copies.get(incident.escalation_policy_id) if incident.escalation_policy_id else None
+        incident.escalation_plan = copy or NO_PLAN.as_json()
 
 
 async def choose_policies(tx: Tx, incidents: Sequence[Incident]) -> None:

@@ -4,10 +4,13 @@ Editing or deleting a policy never disturbs a running climb, because the inciden
 plan. *Who* a target means is not part of it: that is asked when the level runs.
 """
 
+import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from incident_service.core.compact_json import dumps
 from incident_service.policies.models import TargetType
 
 
@@ -57,21 +60,28 @@ class Plan:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Plan":
         """Read what `as_json` wrote."""
-        return cls(
-            levels=tuple(
-                PlanLevel(
-                    targets=tuple(
-                        Target(TargetType(item["type"]), UUID(item["id"]) if item["id"] else None)
-                        for item in level["targets"]
-                    ),
-                    timeout_minutes=level["timeout_minutes"],
-                )
-                for level in data["levels"]
-            ),
-            repeat_count=data["repeat_count"],
-            ack_timeout_minutes=data["ack_timeout_minutes"],
-            exhausted_reminder_minutes=data["exhausted_reminder_minutes"],
-        )
+        return read(dumps(data))
+
+
+@lru_cache(maxsize=256)
+def read(text: str) -> Plan:
+    """Read a plan, once for all incidents of a storm: they follow copies of the same policy."""
+    data = json.loads(text)
+    return Plan(
+        levels=tuple(
+            PlanLevel(
+                targets=tuple(
+                    Target(TargetType(item["type"]), UUID(item["id"]) if item["id"] else None)
+                    for item in level["targets"]
+                ),
+                timeout_minutes=level["timeout_minutes"],
+            )
+            for level in data["levels"]
+        ),
+        repeat_count=data["repeat_count"],
+        ack_timeout_minutes=data["ack_timeout_minutes"],
+        exhausted_reminder_minutes=data["exhausted_reminder_minutes"],
+    )
 
 
 NO_PLAN = Plan()
