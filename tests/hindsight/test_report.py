@@ -171,6 +171,33 @@ def test_texts_of_others_stay_on_their_line_and_mean_themselves(text):
         assert title.count(special) == title.count(f"\\{special}")
 
 
+def test_control_characters_of_others_are_not_passed_on():
+    facts = replace(FACTS, title="\x1b[2Jred \u202egnp.exe\x07", labels={"x": "\x1b[31m"})
+
+    assert as_markdown(make_report(facts)).replace("\n", "").isprintable()
+
+
+def test_where_events_are_left_out_it_says_so():
+    notes = [event(number, "noted", 1, "Ana") for number in (1, 2)]
+    events = [*notes, event(6, "acknowledged", 7, "Ben"), event(8, "resolved", 9, "Ben")]
+
+    written = as_markdown(make_report(replace(FACTS, events=events, event_count=9))).splitlines()
+
+    told = written[written.index("## What happened") + 2 : written.index("## Who did what") - 1]
+    assert told[2] == "- … 3 more"
+    assert told[4] == "- … 1 more"
+    assert told[6] == "- … 1 more"
+    assert len(told) == 7
+
+
+def test_of_many_deeds_the_first_are_listed():
+    events = [event(number, "acknowledged", 1, "Ana") for number in range(1, 101)]
+
+    written = as_markdown(make_report(replace(FACTS, events=events)))
+
+    assert ", and 80 more\n" in written
+
+
 async def test_the_report_of_a_story(api, stage):
     await stage.fire("Disk")
     await stage.mark_sent()

@@ -168,7 +168,7 @@ SAID: dict[EventKind, tuple[dict[str, Any], str | None, dict[str, Any], str]] = 
         {"window_id": "3", "until": AT},
         "Held by maintenance until 2026-11-25 12:05:00Z: The database moves.",
     ),
-    EventKind.MAINTENANCE_ENDED: (SYSTEM, None, {}, "The maintenance ended."),
+    EventKind.MAINTENANCE_ENDED: (SYSTEM, None, {}, "Maintenance holds it no more."),
     EventKind.RESOLVED: (
         ANA,
         "fixed",

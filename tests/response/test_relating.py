@@ -18,6 +18,19 @@ async def related(api: httpx.AsyncClient, stage: Stage) -> list[list[int]]:
     return [[other["number"] for other in each["related"]] for each in shown]
 
 
+async def test_whoever_takes_a_link_away_says_who_and_why(api, stage):
+    await stage.fire("Disk", "Net")
+    disk, net = await stage.incidents()
+    url = f"/v1/incidents/{disk.id}/related/{net.id}"
+    await api.put(url)
+
+    answer = await api.delete(url, params={"user_id": str(stage.first.id), "reason": "not it"})
+
+    told = (await stage.events(disk))[-1]
+    assert answer.json()["changed"] is True
+    assert (told.actor["name"], told.reason) == ("First", "not it")
+
+
 async def test_a_link_is_shown_on_both_and_in_both_timelines(api, stage):
     await stage.fire("Disk", "Net")
     disk, net = await stage.incidents()

@@ -20,7 +20,7 @@ TOLD: dict[str, str] = {
     EventKind.SNOOZED: "snoozed by {who}",
     EventKind.SNOOZE_ENDED: "no longer snoozed",
     EventKind.MAINTENANCE_HELD: "held by maintenance",
-    EventKind.MAINTENANCE_ENDED: "the maintenance ended",
+    EventKind.MAINTENANCE_ENDED: "no longer held by maintenance",
     EventKind.EXHAUSTED: "the policy ran out",
     EventKind.RESOLVED: "resolved by {who}",
     EventKind.REOPENED: "reopened by {who}",

@@ -5,11 +5,13 @@ escaped, and they stay on their line.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from incident_service.hindsight.report import Report
+from incident_service.hindsight.report import Deed, Report
+from incident_service.incidents.sentences import one_line
 
+DEEDS_SHOWN = 20
 SPECIAL = re.compile(r"([\\`*_\[\]<>|#&~!])")
 
 
@@ -26,16 +28,12 @@ def lines(report: Report) -> Iterator[str]:
     yield ""
     yield "## What happened"
     yield ""
-    for line in report.timeline:
-        yield f"- {clock(line.at)}: {plain(line.said)}"
-    if report.events_left_out:
-        yield f"- … and {report.events_left_out} more"
+    yield from story(report)
     yield ""
     yield "## Who did what"
     yield ""
     for person in report.who_did_what:
-        deeds = ", ".join(f"{plain(each.kind)} at {clock(each.at)}" for each in person.deeds)
-        yield f"- {plain(person.name)}: {deeds}"
+        yield f"- {plain(person.name)}: {listed(person.deeds)}"
     if not report.who_did_what:
         yield "Nobody did anything."
     yield ""
@@ -46,6 +44,31 @@ def lines(report: Report) -> Iterator[str]:
     for each in report.pages_by_person:
         counts = f"{each.pages} | {each.updates} | {each.failed} | {each.taken_back}"
         yield f"| {plain(each.name)} | {counts} | {clock(each.first_at)} | {clock(each.last_at)} |"
+
+
+def story(report: Report) -> Iterator[str]:
+    """Write what happened; where events are left out it says how many."""
+    before = 0
+    for line in report.timeline:
+        if between := line.sequence - before - 1:
+            yield left_out(between)
+        yield f"- {clock(line.at)}: {plain(line.said)}"
+        before = line.sequence
+    told = sum(line.sequence <= before for line in report.timeline)
+    if after := report.events_left_out - (before - told):
+        yield left_out(after)
+
+
+def left_out(count: int) -> str:
+    """Stand for events that are not written."""
+    return f"- … {count} more"
+
+
+def listed(deeds: Sequence[Deed]) -> str:
+    """Write what somebody did: the first deeds, and how many more."""
+    shown = [f"{plain(each.kind)} at {clock(each.at)}" for each in deeds[:DEEDS_SHOWN]]
+    more = len(deeds) - len(shown)
+    return ", ".join(shown) + (f", and {more} more" if more else "")
 
 
 def summary(report: Report) -> Iterator[str]:
@@ -74,7 +97,7 @@ def done(after_s: float | None, by: str | None) -> str:
 
 def plain(text: str) -> str:
     """Write a text so that it means nothing but itself, on one line."""
-    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return SPECIAL.sub(r"\\\1", one_line(text))
 
 
 def clock(at: datetime | None) -> str:

@@ -13,6 +13,8 @@ from incident_service.incidents.timeline import EventKind
 from incident_service.notifications.models import NotificationKind, NotificationStatus
 
 PEOPLE_AND_PROGRAMS = ("user", "api_key")
+# What follows from a deed has its author as well, and is none.
+CONSEQUENCES = (EventKind.SNOOZE_ENDED,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,7 @@ def deeds_of(events: Sequence[Event]) -> list[Deeds]:
     """List what each person and program did, in the order in which they first did something."""
     by_actor: dict[tuple[str | None, str], list[Deed]] = {}
     for event in events:
-        if event.actor.get("type") in PEOPLE_AND_PROGRAMS:
+        if event.actor.get("type") in PEOPLE_AND_PROGRAMS and event.kind not in CONSEQUENCES:
             key = (event.actor.get("id"), str(event.actor.get("name")))
             by_actor.setdefault(key, []).append(Deed(event.sequence, event.at, event.kind))
     return [Deeds(*key, deeds) for key, deeds in by_actor.items()]

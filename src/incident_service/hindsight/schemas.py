@@ -77,7 +77,9 @@ class IncidentReport(Response):
     time_to_resolve_s: float | None = Field(description="Null while it is active.")
     who_did_what: list[DeedsRead]
     pages_by_person: list[PagesRead]
-    timeline: list[ReportLine] = Field(description="The first 1,000 events.")
+    timeline: list[ReportLine] = Field(
+        description="The first 1,000 events; of later ones all but notes and what alerts did."
+    )
     events_left_out: int
 
 

@@ -1,9 +1,10 @@
 """HTTP: the verbs on an incident."""
 
 from collections.abc import Sequence
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from incident_service.core.db import Tx
 from incident_service.incidents.related import shown_related, tag_of
@@ -39,6 +40,7 @@ from incident_service.response.schemas import (
 from incident_service.teams.auth import Principal, Responder, ResponderAlone
 from incident_service.teams.repeatable import RepeatableRoute
 from incident_service.web.conditional import IfMatch, Seeing, Tagged, Tagging
+from incident_service.web.fields import Prose
 from incident_service.web.openapi.errors import only
 from incident_service.web.request import InTx
 
@@ -270,11 +272,18 @@ async def relate_incidents(
 
 @one.delete("/related/{related_id}")
 async def unrelate_incidents(
-    tx: InTx, principal: Responder, incident_id: UUID, related_id: UUID, seen: IfMatch
+    *,
+    tx: InTx,
+    principal: Responder,
+    incident_id: UUID,
+    related_id: UUID,
+    seen: IfMatch,
+    user_id: Annotated[UUID | None, Query(description="The person who acts.")] = None,
+    reason: Annotated[Prose | None, Query()] = None,
 ) -> VerbResult:
     """Take the link between two incidents away, from both."""
-    wanted = Order(incident_id, principal, seen=seen.condition)
-    done = await relating.unrelate(tx, wanted, related_id)
+    said = VerbRequest(user_id=user_id, reason=reason)
+    done = await relating.unrelate(tx, order(incident_id, principal, said, seen), related_id)
     return await result(tx, principal, done, seen)
 
 
