@@ -27,6 +27,7 @@ _HELLO = (len(_PARAMETERS) + 4).to_bytes(4, "big") + _PARAMETERS + b"X\x00\x00\x
 
 # The provider "builtin" orders and folds text alike on every operating system.
 _BUILTIN_LOCALE_SINCE = 17
+_BUILTIN_LOCALE = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
 _FAST_NOT_SAFE = MappingProxyType(
     {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -166,9 +167,10 @@ def _initdb(
     directory: Path, programs: PostgresPrograms, account: Account | None, *, durable: bool
 ) -> None:
     """Fill an empty directory with a new cluster."""
+    # Searches by trigrams ask LC_CTYPE what a letter is, whoever provides the rest.
     locale = ["--locale=C.UTF-8"]
     if programs.major >= _BUILTIN_LOCALE_SINCE:
-        locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        locale = ["--locale=C", "--lc-ctype=C.UTF-8", *_BUILTIN_LOCALE]
     options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", *locale]
     sync = [] if durable else ["--no-sync"]
     initdb = programs.directory / "initdb"

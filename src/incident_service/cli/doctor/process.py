@@ -43,6 +43,7 @@ STAGES = (
     Stage(
         gates=(servers.check_database, servers.check_database_server, servers.check_migrations),
         checks=(
+            servers.check_letters,
             servers.check_clock,
             sealing.check_sealing,
             people.check_admin_key,

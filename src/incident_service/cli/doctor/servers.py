@@ -9,6 +9,8 @@ from incident_service.core.db import DATABASE_AWAY
 from incident_service.core.runtime import LARGE_OFFSET_S
 
 OLDEST_MAJOR = 15
+# Cyrillic; none of it is in an index where LC_CTYPE is C.
+KNOWS_LETTERS = text("SELECT show_trgm('пожар') <> '{}'")
 SERVER = text("SELECT current_setting('server_version_num')::int, pg_is_in_recovery()")
 
 
@@ -58,6 +60,18 @@ async def check_migrations(patient: Patient) -> Finding:
             "finish that upgrade, or go on knowing that it is half done",
         )
     return ok(f"the tables are at {revisions.head}")
+
+
+async def check_letters(patient: Patient) -> Finding:
+    """Does the index of searches know the letters of all scripts?"""
+    async with patient.runtime.transactions.sessions() as session:
+        knows = await session.scalar(KNOWS_LETTERS)
+    if not knows:
+        return warning(
+            "PostgreSQL knows no letters but a to z: searches for other words read every row",
+            "make a database whose LC_CTYPE is C.UTF-8, or another of UTF-8, and restore into it",
+        )
+    return ok("words of all scripts are searched by the index")
 
 
 async def check_clock(patient: Patient) -> Finding:
