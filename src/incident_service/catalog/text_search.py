@@ -11,13 +11,18 @@ from typing import Annotated
 
 from fastapi import Query
 from pydantic import AfterValidator
-from sqlalchemy import ColumnElement, Text, and_, func, literal_column, or_
+from sqlalchemy import ColumnElement, Text, func, literal_column, or_
 
 from incident_service.web.fields import Text as StorableText
 
 # The index holds exactly this expression, and is used for no other.
 SEARCHED = "((title || ' ') || jsonb_path_query_array(labels, '$.*')::text)"
+SEARCHED_TEXT = literal_column(SEARCHED, Text())
 INDEXED_RUN = re.compile(r"[^\W_]{3}")
+# What the index finds by: three of them, or two and where a word ends, or where one begins.
+INDEXED = re.compile(r"[^\W_]{3}|[^\W_]{2}[\W_]|[\W_][^\W_]")
+RUN = re.compile(r"[^\W_]+")
+DIGIT = re.compile(r"[0-9]")
 # Digits near each other, with the letters that share a run of three with them.
 AROUND_DIGITS = re.compile(r"[^\W_]{0,2}[0-9](?:.{0,4}[0-9])*[^\W_]{0,2}")
 
@@ -47,35 +52,58 @@ def words_of(text: str | None) -> tuple[str, ...]:
 
 
 def occur(words: Sequence[str]) -> list[ColumnElement[bool]]:
-    """Say in SQL that each word occurs in a row."""
-    return [occurs(word) for word in words]
+    """Say in SQL that each word occurs: the index finds their parts, the rows show the wholes.
 
-
-def occurs(word: str) -> ColumnElement[bool]:
-    """Say in SQL that a word occurs; in values of labels, quotes and backslashes are escaped."""
-    spellings = {word, json.dumps(word, ensure_ascii=False)[1:-1]}
-    return or_(*(occurs_as(spelling) for spelling in sorted(spellings)))
-
-
-def occurs_as(text: str) -> ColumnElement[bool]:
-    """Say in SQL that a text occurs: the index finds its telling parts, the rows show the rest."""
-    searched = literal_column(SEARCHED, Text())
-    parts = telling_parts(text)
-    found: list[ColumnElement[bool]] = [searched.ilike(f"%{as_pattern(part)}%") for part in parts]
-    if parts != [text]:
-        # Not by LIKE, which the index would be asked for as well.
-        found.append(func.strpos(func.lower(searched), func.lower(text)) > 0)
-    return and_(*found)
-
-
-def telling_parts(text: str) -> list[str]:
-    """Return the parts of a text to ask the index for: those around its digits, or all of it.
-
-    For `host-4711.example:9100` the index would go through every row that has `hos`, `ost`, `exa`
-    …, which are most rows; `471` and `711` alone lead to the few.
+    The index looks for the parts in the order given, and for a later one only where all before it
+    are: numbers lead to fewer rows than letters do.
     """
-    parts: list[str] = AROUND_DIGITS.findall(text)
-    return parts if any(map(INDEXED_RUN.search, parts)) else [text]
+    parts = [part for word in words for part in parts_of(word)]
+    numbers_first = sorted(parts, key=lambda part: DIGIT.search(part) is None)
+    in_parts = [word for word in words if parts_of(word) != [word]]
+    return [*map(is_found, numbers_first), *map(is_shown, in_parts)]
+
+
+def is_found(part: str) -> ColumnElement[bool]:
+    """Say in SQL, so that the index finds it, that a part of a word occurs."""
+    return or_(*(SEARCHED_TEXT.ilike(f"%{as_pattern(each)}%") for each in spellings(part)))
+
+
+def is_shown(word: str) -> ColumnElement[bool]:
+    """Say in SQL that a word occurs, not by LIKE: the index would be asked for it as well.
+
+    PostgreSQL takes `<> 0` for true of nearly all rows, and `> 0` for true of a third.
+    """
+    lower = func.lower(SEARCHED_TEXT)
+    return or_(*(func.strpos(lower, func.lower(each)) != 0 for each in spellings(word)))
+
+
+def spellings(text: str) -> list[str]:
+    """Return how a text may be written: in values of labels, quotes and backslashes are escaped."""
+    return sorted({text, json.dumps(text, ensure_ascii=False)[1:-1]})
+
+
+def parts_of(text: str) -> list[str]:
+    """Return the parts of a text to ask the index for: its numbers first, then its other runs.
+
+    For `host-4711.example:9100` in one piece the index would look up `hos`, `ost`, `exa` … wherever
+    `471` is, and most rows have them. Part by part it comes to them only where `4711` is as well.
+    """
+    numbers = [found.span() for found in AROUND_DIGITS.finditer(text)]
+    others = [found.span() for found in RUN.finditer(AROUND_DIGITS.sub(blanks, text))]
+    parts = [with_its_ends(text, *span) for span in (*numbers, *others)]
+    usable = [part for part in parts if INDEXED.search(part)]
+    return usable if numbers and usable else [text]
+
+
+def with_its_ends(text: str, start: int, end: int) -> str:
+    """Return a part of a text; a short one with its neighbours, so that it is in the index."""
+    part = text[start:end]
+    return part if INDEXED_RUN.search(part) else text[max(start - 1, 0) : end + 1]
+
+
+def blanks(found: re.Match[str]) -> str:
+    """Return as many blanks as were found."""
+    return " " * len(found.group())
 
 
 def as_pattern(text: str) -> str:

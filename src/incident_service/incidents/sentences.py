@@ -251,9 +251,7 @@ SENTENCES: Mapping[str, Callable[[Event], str]] = {
     EventKind.SNOOZED: snoozed,
     EventKind.SNOOZE_ENDED: lambda event: with_reason(event, "The snooze ended"),
     EventKind.MAINTENANCE_HELD: held,
-    EventKind.MAINTENANCE_ENDED: lambda event: with_reason(
-        event, "Maintenance holds it no more"
-    ),
+    EventKind.MAINTENANCE_ENDED: lambda event: with_reason(event, "Maintenance holds it no more"),
     EventKind.RESOLVED: resolved,
     EventKind.REOPENED: doing("reopened it"),
     EventKind.CLOSED: doing("closed it"),
