@@ -54,8 +54,8 @@ SAID: dict[EventKind, tuple[dict[str, Any], str | None, dict[str, Any], str]] = 
     EventKind.PRIORITY_LOWERED: (
         ANA,
         "it is a test system",
-        {"from": "high", "to": "info"},
-        "Ana lowered its priority from high to info: it is a test system.",
+        {"from": "high", "to": "info", "falls_silent": True},
+        "Ana lowered its priority from high to info, which pages nobody: it is a test system.",
     ),
     EventKind.PAGED: (
         SYSTEM,

@@ -56,7 +56,7 @@ async def test_the_incident_says_so(api, stage):
     assert "Held by maintenance until 2026-11-02 13:00:00Z: The database moves." in told
 
 
-async def test_case_77_pages_that_wait_are_held_and_at_the_end_only_what_is_open_is_paged_once(
+async def test_77_pages_that_wait_are_held_and_at_the_end_only_what_is_open_is_paged_once(
     api, stage
 ):
     for name in ("Disk", "Memory", "Power"):

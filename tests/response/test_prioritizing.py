@@ -97,7 +97,9 @@ async def test_a_fall_below_what_the_service_pages_for_ends_the_climb(api, stage
     (row,) = await stage.notifications(incident)
     assert incident.is_quiet
     assert row.status == "cancelled"
-    assert (await stage.kinds(incident))[-1] == "priority_lowered"
+    told = (await stage.events(incident))[-1]
+    assert told.kind == "priority_lowered"
+    assert told.data["falls_silent"] is True
     assert await stage.violations() == []
 
 

@@ -13,7 +13,7 @@ from fastapi import Query
 from pydantic import AfterValidator
 from sqlalchemy import ColumnElement, Text, func, literal_column, or_
 
-from incident_service.web.fields import Text as StorableText
+from incident_service.web.fields import Sought
 
 # The index holds exactly this expression, and is used for no other.
 SEARCHED = "((title || ' ') || jsonb_path_query_array(labels, '$.*')::text)"
@@ -35,10 +35,9 @@ def _indexed(text: str) -> str:
 
 
 TextQuery = Annotated[
-    Annotated[StorableText, AfterValidator(_indexed)] | None,
+    Annotated[Sought, AfterValidator(_indexed)] | None,
     Query(
         alias="q",
-        max_length=200,
         description="Words, parted by spaces: all of them have to occur in the title or in the "
         "values of the labels, also within other words, in whatever case. One of them needs three "
         "letters or digits in a row.",

@@ -128,10 +128,7 @@ async def take_back(tx: Tx, due: Sequence[Due]) -> None:
     await complete(tx, due, "acknowledge_timed_out")
     for incident, _ in due:
         incident.status = lifecycle.change(incident.status, Verb.UNACKNOWLEDGE) or Status.OPEN
-        incident.assigned_user_id = None
-        incident.acknowledged_at = None
-        incident.acknowledged_priority = None
-        incident.assignee_told_at = None
+        incident.forget_acknowledge()
         timeline.record(tx, incident, EventKind.ACKNOWLEDGE_TIMED_OUT)
     await resume(tx, [incident for incident, _ in due])
 

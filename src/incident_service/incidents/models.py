@@ -153,6 +153,13 @@ class Incident(Base):
         {"postgresql_with": {"fillfactor": "80"}},
     )
 
+    def forget_acknowledge(self) -> None:
+        """Nobody has it any more."""
+        self.assigned_user_id = None
+        self.acknowledged_at = None
+        self.acknowledged_priority = None
+        self.assignee_told_at = None
+
 
 class IncidentRelation(Base):
     """A link between two incidents that have to do with each other; the lesser id comes first."""

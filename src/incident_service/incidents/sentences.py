@@ -108,6 +108,8 @@ def prioritized(event: Event) -> str:
     """Say from what to what the priority went."""
     raised = "raised" if event.kind == EventKind.PRIORITY_RAISED else "lowered"
     text = f"{event.who} {raised} its priority from {event.data['from']} to {event.data['to']}"
+    if event.data.get("falls_silent"):
+        text += ", which pages nobody"
     return with_reason(event, text)
 
 

@@ -17,7 +17,7 @@ from incident_service.incidents.locks import lock
 from incident_service.incidents.models import Incident
 from incident_service.incidents.queries import IncidentNotFound
 from incident_service.incidents.timeline import EventKind
-from incident_service.response.reopening import forget_acknowledge, reopen_incidents
+from incident_service.response.reopening import reopen_incidents
 from incident_service.response.updates import tell_those_paged
 from incident_service.teams.auth import Principal
 from incident_service.teams.models import User
@@ -138,7 +138,7 @@ async def unacknowledge(tx: Tx, order: Order) -> Done:
     if status is None:
         return Done(incident, changed=False)
     incident.status = status
-    forget_acknowledge(incident)
+    incident.forget_acknowledge()
     timeline.record(tx, incident, EventKind.UNACKNOWLEDGED, actor=actor, reason=order.reason)
     await climbs.resume(tx, [incident])
     return Done(incident, changed=True)
@@ -333,6 +333,6 @@ async def restart_on_policy(tx: Tx, policy_id: UUID, by: Principal) -> int:
 def begin_again(incident: Incident, status: Status | None) -> None:
     """Make the incident one that climbs: open, unassigned, neither snoozed nor quiet."""
     incident.status = status or Status.OPEN
-    forget_acknowledge(incident)
+    incident.forget_acknowledge()
     incident.snoozed_until = None
     incident.is_quiet = False

@@ -23,7 +23,6 @@ from incident_service.notifications import actions as notifications
 from incident_service.notifications.models import NotificationKind
 from incident_service.policies.plan import NO_PLAN
 from incident_service.policies.targets import load_people
-from incident_service.response import reopening
 from incident_service.response.updates import tell_those_paged
 
 LISTED_FINGERPRINTS = 20
@@ -158,7 +157,7 @@ async def restart(tx: Tx, incidents: Sequence[Incident], reason: str, actors: Ac
     """Begin again at level 1, also from acknowledged: something made it new."""
     for incident in incidents:
         if incident.status is Status.ACKNOWLEDGED:
-            reopening.forget_acknowledge(incident)
+            incident.forget_acknowledge()
             incident.status = Status.OPEN
         incident.snoozed_until = None
         by = actors[incident.id]

@@ -34,16 +34,18 @@ async def change_priority(tx: Tx, order: Order, priority: Priority) -> Done:
     incident.priority = priority
     if incident.status is Status.ACKNOWLEDGED:
         incident.acknowledged_priority = priority  # whoever has it has it at this priority
+    services = await load_services(tx.session, [incident.service_id])
+    is_quiet = services[incident.service_id].page_from.outranks(priority)
+    falls_silent = is_quiet and not incident.is_quiet
     timeline.record(
         tx,
         incident,
         EventKind.PRIORITY_RAISED if is_raised else EventKind.PRIORITY_LOWERED,
         actor=actor,
         reason=order.reason,
-        data={"from": before.value, "to": priority.value},
+        data={"from": before.value, "to": priority.value}
+        | ({"falls_silent": True} if falls_silent else {}),
     )
-    services = await load_services(tx.session, [incident.service_id])
-    is_quiet = services[incident.service_id].page_from.outranks(priority)
     if is_raised:
         await follow_raise(tx, incident, actor, is_quiet=is_quiet)
     else:

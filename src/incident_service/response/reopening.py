@@ -42,7 +42,7 @@ async def reopen_incidents(
         incident.resolved_at = None
         incident.resolved_by = None
         incident.resolved_until_clear = False
-        forget_acknowledge(incident)
+        incident.forget_acknowledge()
         by = actors[incident.id]
         timeline.record(tx, incident, EventKind.REOPENED, actor=by, reason=reason)
     try:
@@ -53,11 +53,3 @@ async def reopen_incidents(
     await notifications.cancel_updates(tx, [incident.id for incident in incidents])
     await climbs.start(tx, answered)
     await climbs.go_on(tx, unanswered)
-
-
-def forget_acknowledge(incident: Incident) -> None:
-    """Nobody has this incident any more."""
-    incident.assigned_user_id = None
-    incident.acknowledged_at = None
-    incident.acknowledged_priority = None
-    incident.assignee_told_at = None

@@ -49,6 +49,7 @@ def _one_line(text: str) -> str:
 
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Text = Annotated[str, AfterValidator(_storable)]
+Sought = Annotated[str, StringConstraints(max_length=200), AfterValidator(_storable)]
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
