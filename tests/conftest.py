@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests import factories
 from tests.contract import Contract
 from tests.fakes import FrozenClock, RememberingQueue
+from tests.kept import Kept, as_replica, run_script
 from tests.stage import Stage
 
 from incident_service.core.db import Transactions, make_engine, make_sessions
@@ -42,9 +43,7 @@ hypothesis.settings.load_profile("quick")
 ROOT = Path(__file__).parents[1]
 RUN_DIRECTORY = "INCIDENT_SERVICE_TEST_RUN"
 TEMPLATE = "incident_service_template"
-DELETES = ";".join(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables))
-# As a replica: the audit log's trigger would refuse to let its rows go.
-EMPTY = f"BEGIN; SET LOCAL session_replication_role = replica; {DELETES}; COMMIT"
+EMPTY = as_replica([f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)])
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -170,10 +169,13 @@ async def transactions(
 ) -> AsyncIterator[Transactions]:
     """Opens real transactions; what they committed is gone after the test."""
     yield Transactions(make_sessions(engine), queue, clock)
-    async with engine.begin() as connection:
-        driver = (await connection.get_raw_connection()).driver_connection
-        assert driver is not None
-        await driver.execute(EMPTY)  # all in one round trip
+    await run_script(engine, EMPTY)
+
+
+@pytest.fixture(scope="session")
+def kept(engine: AsyncEngine) -> Kept:
+    """What many tests begin with."""
+    return Kept(engine)
 
 
 @pytest.fixture
@@ -217,11 +219,15 @@ async def anonymous(app: FastAPI, contract: Contract) -> AsyncIterator[httpx.Asy
 
 @pytest.fixture
 async def api(
-    app: FastAPI, transactions: Transactions, contract: Contract
+    app: FastAPI, transactions: Transactions, contract: Contract, kept: Kept, clock: FrozenClock
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client with an admin key."""
-    async with transactions.open() as tx:
-        key = await factories.make_api_key(tx, scopes=["admin"])
+
+    async def make_key() -> str:
+        async with transactions.open() as tx:
+            return await factories.make_api_key(tx, scopes=["admin"])
+
+    key = await kept.once(("admin key", clock.now), make_key)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(
@@ -234,6 +240,7 @@ async def api(
 
 
 @pytest.fixture
-async def stage(transactions: Transactions, clock: FrozenClock) -> Stage:
+async def stage(transactions: Transactions, clock: FrozenClock, kept: Kept) -> Stage:
     """The usual cast, on a policy of two levels with 5 minutes each."""
-    return await Stage(transactions, clock).set_up()
+    stage = Stage(transactions, clock)
+    return stage.go_on_with(await kept.once(("stage", clock.now), stage.cast))

@@ -81,6 +81,16 @@ class Stage:
             self.integration, self.key = await factories.make_integration(tx, self.service)
         return self
 
+    async def cast(self) -> dict[str, Any]:
+        """Set the usual cast up and return it."""
+        await self.set_up()
+        return {name: getattr(self, name) for name in Stage.__annotations__}
+
+    def go_on_with(self, cast: dict[str, Any]) -> "Stage":
+        """Take a cast that is there already."""
+        vars(self).update(cast)
+        return self
+
     async def _make_user(self, tx: Tx, name: str, **changes: Any) -> User:
         address = self.address(name)
         return await factories.make_user(

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import delete, select, update
 from structlog.testing import capture_logs
 from tests import factories
+from tests.kept import Kept
 from tests.teams.test_permissions import CALLERS, REQUESTS, ROWS, Request, World
 
 from incident_service.core.audit import Audited, AuditEntry
@@ -145,8 +146,10 @@ CHANGING: dict[str, Callable[[World], Awaitable[Request]]] = {
 
 
 @pytest.fixture
-async def world(api: httpx.AsyncClient, stage: Any, transactions: Transactions) -> World:
-    return await World(api, stage, transactions).set_up()
+async def world(
+    api: httpx.AsyncClient, stage: Any, transactions: Transactions, kept: Kept
+) -> World:
+    return await World(api, stage, transactions).set_up(kept)
 
 
 async def entries_of(world: World) -> list[AuditEntry]:

@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from tests import factories
 from tests.credentials import ALL_BUT_ADMIN, key_with, limited_to
 from tests.factories import serial
+from tests.kept import Kept
 from tests.stage import Stage
 
 from incident_service.alerts import quarantine
@@ -28,7 +29,7 @@ from incident_service.core.db import Transactions
 from incident_service.core.ids import new_id
 from incident_service.incidents.lifecycle import Status
 from incident_service.notifications.notes import send_note
-from incident_service.teams.models import Channel, Role, Team
+from incident_service.teams.models import Channel, Role, Team, User
 
 # "admin" is limited to nothing, "tool" neither but lacks the scope `admin`, "reader" has `read`
 # alone. "ours" and "theirs" are keys that are limited to a team. The rest are people's own keys
@@ -175,22 +176,30 @@ class World:
     api: httpx.AsyncClient
     stage: Stage
     transactions: Transactions
-    callers: dict[str, dict[str, str]] = field(default_factory=dict)
+    colleague: User = field(init=False)
+    people: dict[str, User] = field(init=False)
+    callers: dict[str, dict[str, str]] = field(init=False)
 
-    async def set_up(self) -> Self:
+    async def set_up(self, kept: Kept) -> Self:
+        key = ("world", self.stage.clock.now, self.stage.team.id)
+        self.colleague, self.people, self.callers = await kept.once(key, self._cast)
+        return self
+
+    async def _cast(self) -> tuple[User, dict[str, User], dict[str, dict[str, str]]]:
+        """Make a colleague who calls nobody, people who call, and the headers of all callers."""
         stage, of_person = self.stage, {"scopes": list(ALL_BUT_ADMIN)}
         async with self.transactions.open() as tx:
             others = await factories.make_team(tx)
             observer = await factories.make_user(tx, team=stage.team, role=Role.OBSERVER)
             outsider = await factories.make_user(tx, team=others, role=Role.MANAGER)
-            self.colleague = await factories.make_user(tx, team=stage.team)
-        self.people = {
+            colleague = await factories.make_user(tx, team=stage.team)
+        people = {
             "manager": stage.manager,
             "responder": stage.first,
             "observer": observer,
             "outsider": outsider,
         }
-        self.callers = {
+        callers = {
             "nobody": {},
             "admin": await key_with(self.transactions, scopes=["admin"]),
             "tool": await key_with(self.transactions, **of_person),
@@ -199,9 +208,9 @@ class World:
             "theirs": await limited_to(self.transactions, others),
         } | {
             name: await key_with(self.transactions, user_id=person.id, **of_person)
-            for name, person in self.people.items()
+            for name, person in people.items()
         }
-        return self
+        return colleague, people, callers
 
     async def team(self) -> Team:
         return self.stage.team
@@ -588,8 +597,10 @@ def read(answer: httpx.Response, team: Team) -> str:
 
 
 @pytest.fixture
-async def world(api: httpx.AsyncClient, stage: Stage, transactions: Transactions) -> World:
-    return await World(api, stage, transactions).set_up()
+async def world(
+    api: httpx.AsyncClient, stage: Stage, transactions: Transactions, kept: Kept
+) -> World:
+    return await World(api, stage, transactions).set_up(kept)
 
 
 @pytest.mark.parametrize("operation", ROWS)

@@ -22,8 +22,8 @@ REFUSED = ("401", "403", "404")
 
 
 @pytest.fixture
-async def world(api, stage, transactions) -> World:
-    return await World(api, stage, transactions).set_up()
+async def world(api, stage, transactions, kept) -> World:
+    return await World(api, stage, transactions).set_up(kept)
 
 
 @pytest.mark.parametrize("name", READS)

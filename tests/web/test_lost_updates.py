@@ -28,8 +28,8 @@ RACES: dict[str, Change] = {
 
 
 @pytest.fixture
-async def world(api, stage, transactions) -> World:
-    return await World(api, stage, transactions).set_up()
+async def world(api, stage, transactions, kept) -> World:
+    return await World(api, stage, transactions).set_up(kept)
 
 
 @pytest.mark.parametrize("name", RACES)

@@ -67,8 +67,8 @@ REFUSING = [each for each in KEPT if each not in CLEARED]
 
 
 @pytest.fixture
-async def world(api, stage, transactions) -> World:
-    return await World(api, stage, transactions).set_up()
+async def world(api, stage, transactions, kept) -> World:
+    return await World(api, stage, transactions).set_up(kept)
 
 
 async def url_of(world: World, name: str) -> str:

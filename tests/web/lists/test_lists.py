@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from tests.kept import Kept
 from tests.stage import Stage
 from tests.teams.test_permissions import World
 from tests.web.lists.growing import LISTS, Add
@@ -16,8 +17,10 @@ NAMES = ("id", "sequence", "user_id", "schedule_id")
 
 
 @pytest.fixture
-async def world(api: httpx.AsyncClient, stage: Stage, transactions: Transactions) -> World:
-    return await World(api, stage, transactions).set_up()
+async def world(
+    api: httpx.AsyncClient, stage: Stage, transactions: Transactions, kept: Kept
+) -> World:
+    return await World(api, stage, transactions).set_up(kept)
 
 
 @dataclass(frozen=True)
