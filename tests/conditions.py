@@ -1,16 +1,14 @@
 """The operations of the OpenAPI document, and which of them know conditional headers."""
 
-import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tests.openapi import document
 from tests.teams.test_audit import CHANGING
 from tests.teams.test_permissions import REQUESTS, Request, World
 
-from incident_service.cli.openapi import as_text
-
-DOCUMENT: dict[str, Any] = json.loads(as_text())
+DOCUMENT = document()
 CONDITIONS = ("If-Match",)
 # They have no address that GET could be asked for.
 SEEN_BY_PUT = {"put_member", "delete_member"}

@@ -1,18 +1,17 @@
 """The OpenAPI document that clients are generated from."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests import openapi
 
 from incident_service.cli.openapi import as_text
 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(as_text())
-    return read
+    return openapi.document()
 
 
 def operations(document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests import openapi
 from tests.cli.test_openapi import operations, references
-
-from incident_service.cli.openapi import as_text
 
 Node = dict[str, Any]
 PREFIX = "#/components/schemas/"
@@ -15,8 +14,7 @@ PREFIX = "#/components/schemas/"
 
 @pytest.fixture(scope="module")
 def document() -> Node:
-    read: Node = json.loads(as_text())
-    return read
+    return openapi.document()
 
 
 @pytest.fixture(scope="module")

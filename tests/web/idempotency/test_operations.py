@@ -1,11 +1,9 @@
 """Which operations take an `Idempotency-Key`, by the OpenAPI document."""
 
-import json
 from typing import Any
 
 import pytest
-
-from incident_service.cli.openapi import as_text
+from tests.openapi import document
 
 NAME = "Idempotency-Key"
 # They only ask; or alerts, which have an identity of their own.
@@ -20,10 +18,9 @@ WITHOUT = {
 @pytest.fixture(scope="module")
 def operations() -> list[tuple[str, dict[str, Any]]]:
     """Each operation with its method."""
-    document: dict[str, Any] = json.loads(as_text())
     return [
         (method, operation)
-        for path in document["paths"].values()
+        for path in document()["paths"].values()
         for method, operation in path.items()
     ]
 

@@ -1,12 +1,9 @@
 """The document says which headers answers have."""
 
-import json
-
 import pytest
+from tests.openapi import document
 
-from incident_service.cli.openapi import as_text
-
-PATHS = json.loads(as_text())["paths"]
+PATHS = document()["paths"]
 
 
 @pytest.mark.parametrize(
