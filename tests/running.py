@@ -8,11 +8,11 @@ from typing import Any
 
 import httpx
 from tests import factories
+from tests.apps import lent
 
 from incident_service.core.clock import DatabaseClock
 from incident_service.core.outbound import Outbound
 from incident_service.core.runtime import Runtime, open_runtime
-from incident_service.main import create_app
 from incident_service.notifications.answer_links import make_links
 from incident_service.notifications.channels import make_channels
 from incident_service.notifications.channels.secrets import secrets_of
@@ -58,19 +58,20 @@ async def running(
     async with open_runtime(settings, clock) as runtime:
         async with runtime.transactions.open() as tx:
             key = await factories.make_api_key(tx, scopes=["admin"])
-        client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(create_app(settings, runtime.transactions)),
-            base_url="http://test",
-            headers={"Authorization": f"Bearer {key}"},
-        )
-        async with client:
-            service = Service(settings, runtime, client)
-            for _ in range(workers):
-                await service.start_worker()
-            try:
-                yield service
-            finally:
-                await service.stop_workers()
+        with lent(settings, runtime.transactions) as app:
+            client = httpx.AsyncClient(
+                transport=httpx.ASGITransport(app),
+                base_url="http://test",
+                headers={"Authorization": f"Bearer {key}"},
+            )
+            async with client:
+                service = Service(settings, runtime, client)
+                for _ in range(workers):
+                    await service.start_worker()
+                try:
+                    yield service
+                finally:
+                    await service.stop_workers()
 
 
 @asynccontextmanager
