@@ -134,6 +134,17 @@ async def database_url(
     await execute(postgres.url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="module")
+async def another_database_url(
+    postgres: EmbeddedPostgres, database_url: str, worker_id: str
+) -> AsyncIterator[str]:
+    """A migrated, empty database that is not emptied after each test, but dropped in the end."""
+    name = f"another_{worker_id}"
+    await execute(postgres.url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield postgres.database_url(name)
+    await execute(postgres.url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 async def run_migrations(url: str, revision: str = "head") -> None:
     """Upgrade or downgrade in a thread: Alembic brings its own event loop."""
     direction = command.downgrade if revision == "base" else command.upgrade

@@ -1,16 +1,23 @@
 """Searches among many rows: each usual filter is served by an index that was made for it."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.apps import lent
+from tests.credentials import key_with
+from tests.fakes import FrozenClock, RememberingQueue
 from tests.plans import explain, indexes_of, listening, read_whole
 from tests.stage import Stage
 
+from incident_service.core.db import Transactions, make_engine, make_sessions
 from incident_service.core.ids import new_id
+from incident_service.settings import Settings
 
 ROWS = 6_000
 
@@ -49,45 +56,60 @@ ALERTS = """
 """
 
 
-@pytest.fixture
-async def filled(stage: Stage, database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Many incidents and alerts, as a fresh autovacuum would leave them."""
+@dataclass(frozen=True)
+class Archive:
+    """Many incidents and alerts, and the API on them."""
+
+    engine: AsyncEngine
+    api: httpx.AsyncClient
+    connection: asyncpg.Connection
+    person: UUID
+
+    async def asked(self, path: str, **params: Any) -> list[dict[str, Any]]:
+        """Ask the API; return the nodes of the plans behind its answer."""
+        with listening(self.engine) as asked:
+            answer = await self.api.get(path, params=params)
+        assert answer.status_code == 200, answer.text
+        return await explain(self.connection, asked)
+
+    async def wrong_plans(self, path: str, wanted: list[tuple[Any, ...]]) -> list[str]:
+        """Return what is wrong with the plans of lists, each with the indexes that serve it."""
+        wrong = []
+        for params, *good in wanted:
+            nodes = await self.asked(path, **params)
+            if read_whole(nodes) or (good and not indexes_of(nodes) & set(good)):
+                kinds = [node["Node Type"] for node in nodes]
+                wrong.append(f"{params}: {kinds} {indexes_of(nodes)}")
+        return wrong
+
+
+@pytest.fixture(scope="module")
+async def archive(another_database_url: str) -> AsyncIterator[Archive]:
+    """Filled once, as a fresh autovacuum would leave it: these tests only read."""
+    engine = make_engine(another_database_url)
+    transactions = Transactions(make_sessions(engine), RememberingQueue(), FrozenClock())
+    stage = await Stage(transactions, FrozenClock()).set_up()
     await stage.fire("Disk")
-    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    headers = await key_with(transactions, scopes=["admin"])
+    connection = await asyncpg.connect(another_database_url.replace("+asyncpg", ""))
     try:
         await connection.execute(INCIDENTS, str(stage.first.id), ROWS)
         await connection.execute(ALERTS, ROWS)
         await connection.execute("VACUUM ANALYZE incidents, alerts")
-        yield connection
+        with lent(Settings(_env_file=None, api_requests_per_second=0), transactions) as app:
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://test", headers=headers
+            ) as api:
+                yield Archive(engine, api, connection, stage.first.id)
     finally:
         await connection.close()
+        await engine.dispose()
 
 
-async def plans(
-    engine: AsyncEngine,
-    api: httpx.AsyncClient,
-    connection: asyncpg.Connection,
-    path: str,
-    wanted: list[tuple[Any, ...]],
-) -> list[str]:
-    """Return what is wrong with the plans of lists, each with the indexes that serve it well."""
-    wrong = []
-    for params, *good in wanted:
-        with listening(engine) as asked:
-            answer = await api.get(path, params=params)
-        assert answer.status_code == 200, answer.text
-        nodes = await explain(connection, asked)
-        if read_whole(nodes) or (good and not indexes_of(nodes) & set(good)):
-            wrong.append(f"{params}: {[node['Node Type'] for node in nodes]} {indexes_of(nodes)}")
-    return wrong
-
-
-async def test_each_filter_of_incidents_has_an_index(engine, api, stage, filled):
+async def test_each_filter_of_incidents_has_an_index(archive):
     day = {"created_from": "2026-10-28T00:00:00Z", "created_before": "2026-10-28T03:00:00Z"}
-    wrong = await plans(
-        engine,
-        api,
-        filled,
+    wrong = await archive.wrong_plans(
         "/v1/incidents",
         [
             ({}, "ix_incidents_span"),
@@ -100,7 +122,7 @@ async def test_each_filter_of_incidents_has_an_index(engine, api, stage, filled)
             ({"is_quiet": True},),
             ({"is_exhausted": True},),
             (
-                {"assigned_user_id": stage.first.id},
+                {"assigned_user_id": archive.person},
                 "ix_incidents_assigned_user_id_created_at",
                 "ix_incidents_assigned_user_id_status",
             ),
@@ -118,12 +140,9 @@ async def test_each_filter_of_incidents_has_an_index(engine, api, stage, filled)
     assert wrong == []
 
 
-async def test_each_filter_of_alerts_has_an_index(engine, api, stage, filled):
+async def test_each_filter_of_alerts_has_an_index(archive):
     day = {"received_from": "2026-10-28T00:00:00Z", "received_before": "2026-10-28T03:00:00Z"}
-    wrong = await plans(
-        engine,
-        api,
-        filled,
+    wrong = await archive.wrong_plans(
         "/v1/alerts",
         [
             ({}, "ix_alerts_first_received_at"),
@@ -142,7 +161,7 @@ async def test_each_filter_of_alerts_has_an_index(engine, api, stage, filled):
             ({"sort": "urgent"}, "ix_alerts_urgency"),
             ({"q": "host-1017"}, "ix_alerts_text"),
             ({"q": "nonesuch"}, "ix_alerts_text"),
-            ({"assigned_user_id": stage.first.id},),
+            ({"assigned_user_id": archive.person},),
             ({"is_exhausted": True},),
             ({"is_quiet": True},),
         ],
@@ -172,21 +191,16 @@ async def test_each_filter_of_alerts_has_an_index(engine, api, stage, filled):
         ),
     ],
 )
-async def test_what_belongs_to_few_is_found_by_whom_it_belongs_to(
-    engine, api, filled, path, params, indexes
-):
-    with listening(engine) as asked:
-        await api.get(path, params={params: new_id()})
+async def test_what_belongs_to_few_is_found_by_whom_it_belongs_to(archive, path, params, indexes):
+    nodes = await archive.asked(path, **{params: new_id()})
 
-    assert indexes_of(await explain(filled, asked)) & indexes
+    assert indexes_of(nodes) & indexes
 
 
-async def test_analytics_of_a_short_span_read_no_large_table_whole(engine, api, filled):
+async def test_analytics_of_a_short_span_read_no_large_table_whole(archive):
     span = {"from": "2026-10-28T00:00:00Z", "to": "2026-10-28T03:00:00Z"}
-    with listening(engine) as asked:
-        (await api.get("/v1/analytics", params=span)).raise_for_status()
 
-    nodes = await explain(filled, asked)
+    nodes = await archive.asked("/v1/analytics", **span)
 
     assert "incidents" not in read_whole(nodes)
     assert "ix_incidents_span" in indexes_of(nodes)
