@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
-
-from incident_service.cli.openapi import as_text
+from tests import openapi
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -16,7 +15,7 @@ DOCS = Path(__file__).parents[2] / "docs"
     [("openapi.json", "", False), ("openapi-3.0.json", " --3.0", True)],
 )
 def test_the_file_is_what_this_release_says(name, options, in_3_0):
-    now = as_text(in_3_0=in_3_0) + "\n"
+    now = openapi.text(in_3_0=in_3_0) + "\n"
 
     assert (DOCS / name).read_text() == now, (
         f"docs/{name} is stale: run `incident-service openapi{options} > docs/{name}`"
@@ -24,8 +23,8 @@ def test_the_file_is_what_this_release_says(name, options, in_3_0):
 
 
 def test_validators_accept_both():
-    OpenAPIV31SpecValidator(json.loads(as_text())).validate()
-    OpenAPIV30SpecValidator(json.loads(as_text(in_3_0=True))).validate()
+    OpenAPIV31SpecValidator(openapi.document()).validate()
+    OpenAPIV30SpecValidator(json.loads(openapi.text(in_3_0=True))).validate()
 
 
 async def test_both_are_served(anonymous):
