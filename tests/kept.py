@@ -66,7 +66,8 @@ def inserts_of(rows: list[tuple[str, str]]) -> list[str]:
     """Return statements that insert rows, each of them a literal of its table's own type."""
     found = {name: [row for of, row in rows if of == name] for name in TABLES}
     return [
-        f"INSERT INTO {name} SELECT * FROM unnest(ARRAY[{','.join(literals)}]::{name}[])"
+        f"INSERT INTO {name} OVERRIDING SYSTEM VALUE"
+        f" SELECT * FROM unnest(ARRAY[{','.join(literals)}]::{name}[])"
         for name, literals in found.items()
         if literals
     ]

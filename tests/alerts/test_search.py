@@ -1,5 +1,6 @@
 """Search of alerts over HTTP: of every incident, and of none."""
 
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 from sqlalchemy import select, update
 from tests import factories
 from tests.credentials import limited_to
+from tests.kept import Kept
 from tests.stage import Stage
 
 from incident_service.alerts.ingest import Payload, ingest
@@ -24,8 +26,13 @@ async def found(api: httpx.AsyncClient, **params: Any) -> list[str]:
 
 
 @pytest.fixture
-async def story(stage: Stage) -> Stage:
+async def story(stage: Stage, kept: Kept) -> Stage:
     """Disk fired twice, Memory fires, and only the end of Power was seen."""
+    stage.clock.now = await kept.once(("story", stage.team.id), lambda: tell(stage))
+    return stage
+
+
+async def tell(stage: Stage) -> datetime:
     await stage.fire("Disk", labels={"host": "db-1"})
     stage.clock.advance(minutes=1)
     await stage.clear("Disk", labels={"host": "db-1"})
@@ -35,7 +42,7 @@ async def story(stage: Stage) -> Stage:
     await stage.fire("Memory", severity="warning")
     stage.clock.advance(minutes=1)
     await stage.clear("Power")
-    return stage
+    return stage.clock.now
 
 
 async def test_each_time_that_an_alert_fired_is_listed_newest_first(api, story):

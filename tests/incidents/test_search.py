@@ -1,13 +1,14 @@
 """Search of incidents over HTTP: labels, text, sorts, and cursors while rows are added."""
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from tests import factories
 from tests.credentials import limited_to
+from tests.kept import Kept
 from tests.stage import MINUTE, Stage
 
 from incident_service.catalog.priority import Priority
@@ -31,11 +32,16 @@ async def make(stage: Stage, title: str, /, **changes: Any) -> None:
 
 
 @pytest.fixture
-async def searched(stage: Stage) -> Stage:
+async def searched(stage: Stage, kept: Kept) -> Stage:
+    stage.clock.now = await kept.once(("searched", stage.team.id), lambda: make_some(stage))
+    return stage
+
+
+async def make_some(stage: Stage) -> datetime:
     await make(stage, "Disk", labels={"alertname": "DiskFull", "host": "db-1.example:9100"})
     await make(stage, "Pods", labels={"alertname": "KubePodCrashLooping", "team": "web"})
     await make(stage, "Odd", labels={"alertname": "Odd", "path": 'C:\\tmp "x"', "rate": "100%_a"})
-    return stage
+    return stage.clock.now
 
 
 @pytest.mark.parametrize(
