@@ -189,16 +189,22 @@ def kept(engine: AsyncEngine) -> Kept:
     return Kept(engine)
 
 
-@pytest.fixture
-def settings() -> Settings:
+@pytest.fixture(scope="session")
+def usual_settings() -> Settings:
+    """Read once: each time takes as long as a statement."""
     return Settings(_env_file=None, api_requests_per_second=0)
 
 
+@pytest.fixture
+def settings(usual_settings: Settings) -> Settings:
+    return usual_settings.model_copy()
+
+
 @pytest.fixture(scope="session")
-def built_app(engine: AsyncEngine) -> FastAPI:
+def built_app(engine: AsyncEngine, usual_settings: Settings) -> FastAPI:
     """The API, built once: that takes longer than most tests."""
     idle = Transactions(make_sessions(engine), RememberingQueue(), FrozenClock())
-    return create_app(Settings(_env_file=None, api_requests_per_second=0), idle)
+    return create_app(usual_settings, idle)
 
 
 @pytest.fixture
