@@ -1,7 +1,6 @@
 """The examples fit their schemas, and those of requests are taken by the API, one after another."""
 
 import json
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -59,18 +58,12 @@ def test_every_request_example_is_sent():
     assert {name for name, *_ in SENT} == REQUESTS.keys()
 
 
-async def arrange(api: httpx.AsyncClient) -> Callable[[str], str]:
-    """Send all examples, and return what puts the ids of what was made for those of the world."""
+async def arrange(api: httpx.AsyncClient) -> dict[str, str]:
+    """Send all examples, and return the ids of what was made, by those of the world."""
     ids: dict[str, str] = {}
-
-    def translated(text: str) -> str:
-        for of_example, real in ids.items():
-            text = text.replace(of_example, real)
-        return text
-
     for name, method, url, stands_for in SENT:
-        body: Any = json.loads(translated(json.dumps(REQUESTS[name])))
-        answer = await api.request(method, translated(url), json=body)
+        body: Any = json.loads(translated(json.dumps(REQUESTS[name]), ids))
+        answer = await api.request(method, translated(url, ids), json=body)
         assert answer.is_success, f"{name}: {answer.text}"
         read = answer.json()
         if stands_for == world.INCIDENT:
@@ -79,12 +72,19 @@ async def arrange(api: httpx.AsyncClient) -> Callable[[str], str]:
             ids[stands_for] = read["id"]
         if name == "IntegrationCreate":
             ids["KEY"] = read["key"]
-    return translated
+    return ids
+
+
+def translated(text: str, ids: dict[str, str]) -> str:
+    """Put the ids of what was made in the place of the world's."""
+    for of_example, real in ids.items():
+        text = text.replace(of_example, real)
+    return text
 
 
 async def test_the_api_takes_the_examples_one_after_another(api, clock):
     clock.now = datetime.fromisoformat(world.BEGAN)
 
-    translated = await arrange(api)
+    ids = await arrange(api)
 
-    assert translated(world.INCIDENT) != world.INCIDENT
+    assert translated(world.INCIDENT, ids) != world.INCIDENT

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import hypothesis
 import pytest
-from tests.web.openapi.test_examples import SENT, arrange
+from tests.web.openapi.test_examples import SENT, arrange, translated
 
 from incident_service.web.openapi.document import operations
 from incident_service.web.openapi.examples import world
@@ -121,17 +121,17 @@ async def test_no_body_breaks_an_operation(api, contract):
 
 
 @pytest.mark.parametrize(("name", "method", "url"), [sent[:3] for sent in SENT])
-async def test_no_value_breaks_an_operation(api, clock, name, method, url):
+async def test_no_value_breaks_an_operation(api, clock, kept, name, method, url):
     clock.now = datetime.fromisoformat(world.BEGAN)
-    translated = await arrange(api)
-    example = json.loads(translated(json.dumps(REQUESTS[name])))
+    ids = await kept.once("examples", lambda: arrange(api))
+    example = json.loads(translated(json.dumps(REQUESTS[name]), ids))
 
     places = list(leaves(example))
     for turn, place in enumerate(places):
         for value in share(VALUES, turn, len(places)):
             content = json.dumps(replaced(example, place, value))
             answer = await api.request(
-                method, translated(url), content=content, headers={"content-type": JSON}
+                method, translated(url, ids), content=content, headers={"content-type": JSON}
             )
             assert answer.status_code < 500, f"{place} {value!r:.40}: {answer.text}"
 
