@@ -34,7 +34,10 @@ INCIDENTS = """
         'exhausted_at', CASE WHEN place % 1000 = 2 THEN original.created_at END,
         'assigned_user_id', CASE WHEN place % 1000 = 3 THEN $1 END,
         'title', 'Alert on host-' || place,
-        'labels', jsonb_build_object('host', 'host-' || place / 5, 'job', 'node'),
+        'labels', jsonb_build_object(
+            'host', 'host-' || place / 5, 'job', 'node',
+            'instance', 'host-' || place / 5 || '.example:9100'
+        ),
         'created_at', original.created_at - place * interval '1 minute'
     ))).*
     FROM incidents AS original, generate_series(1, $2::int) AS place
@@ -48,7 +51,10 @@ ALERTS = """
             (SELECT id FROM incidents WHERE number = 1000000 + place) END,
         'status', CASE WHEN place % 1000 = 1 THEN 'firing' ELSE 'resolved' END,
         'priority', CASE WHEN place % 1000 = 2 THEN 'info' ELSE 'high' END,
-        'labels', jsonb_build_object('host', 'host-' || place / 5, 'job', 'node'),
+        'labels', jsonb_build_object(
+            'host', 'host-' || place / 5, 'job', 'node',
+            'instance', 'host-' || place / 5 || '.example:9100'
+        ),
         'starts_at', original.starts_at - place * interval '1 minute',
         'first_received_at', original.first_received_at - place * interval '1 minute'
     ))).*
@@ -133,6 +139,9 @@ async def test_each_filter_of_incidents_has_an_index(archive):
             ({"matcher": ["host=host-17", "job=~n.*"]}, "ix_incidents_labels"),
             ({"matcher": "job=~n.*"}, "ix_incidents_span"),
             ({"q": "host-1017"}, "ix_incidents_text"),
+            # A port that all have, and a name that few have, or none.
+            ({"q": "host-1017.example:9100"}, "ix_incidents_text"),
+            ({"q": "keycloak.example:9100"}, "ix_incidents_text"),
             ({"q": "nonesuch"}, "ix_incidents_text"),
         ],
     )
@@ -160,6 +169,9 @@ async def test_each_filter_of_alerts_has_an_index(archive):
             ({"matcher": "job=~n.*"}, "ix_alerts_first_received_at"),
             ({"sort": "urgent"}, "ix_alerts_urgency"),
             ({"q": "host-1017"}, "ix_alerts_text"),
+            # A port that all have, and a name that few have, or none.
+            ({"q": "host-1017.example:9100"}, "ix_alerts_text"),
+            ({"q": "keycloak.example:9100"}, "ix_alerts_text"),
             ({"q": "nonesuch"}, "ix_alerts_text"),
             ({"assigned_user_id": archive.person},),
             ({"is_exhausted": True},),
